@@ -1,0 +1,58 @@
+"""Records and blocks in Avro: the only import of fastavro."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import fastavro
+
+from articles import schema
+
+Avro = dict[str, Any]
+_ARTICLE: Final = fastavro.parse_schema(schema.ARTICLE)
+_DEAD_LETTER: Final = fastavro.parse_schema(schema.DEAD_LETTER)
+
+
+def encode_article(record: Avro) -> bytes:
+    """Each record by itself, so that one that cannot be encoded spoils no block; raises ValueError or TypeError."""
+    return _encode(_ARTICLE, record)
+
+
+def encode_dead_letter(record: Avro) -> bytes:
+    return _encode(_DEAD_LETTER, record)
+
+
+def decode_articles(block: bytes, count: int) -> Iterator[Avro]:
+    """The records of one uncompressed block written by this version; timestamps stay epoch milliseconds."""
+    source = io.BytesIO(block)
+    for _ in range(count):
+        yield _plain(fastavro.schemaless_reader(source, _RAW_ARTICLE, None))
+
+
+def read_container(source: IO[bytes]) -> Iterator[Avro]:
+    """The records of an object container file of any of our versions, as any Avro reader sees them."""
+    for record in fastavro.reader(source):
+        assert isinstance(record, dict)  # noqa: S101 - the top level of our schemas is a record
+        yield record
+
+
+def _encode(parsed: Any, record: Avro) -> bytes:
+    target = io.BytesIO()
+    fastavro.schemaless_writer(target, parsed, record)
+    return target.getvalue()
+
+
+def _plain(record: Any) -> Avro:
+    assert isinstance(record, dict)  # noqa: S101
+    return record
+
+
+def _without_logical_types(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {name: _without_logical_types(value) for name, value in node.items() if name != "logicalType"}
+    return [_without_logical_types(item) for item in node] if isinstance(node, list) else node
+
+
+_RAW_ARTICLE: Final = fastavro.parse_schema(_without_logical_types(schema.ARTICLE))

@@ -1,0 +1,87 @@
+"""Object keys. Only configuration and digits from shard ids and positions enter a key, never a field of an article.
+
+    <prefix>/chain/s-<stream>-<created>-<shardId>-<E0>                       a shard's root
+    <prefix>/data/dt=<page>/s-<stream>-<created>-<shardId>-<E>.avro          a link; E is the position before it
+    <prefix>/dead-letter/dt=<page>/<link's name>-<16 hex>.avro               what that link rejected
+
+File names start with a letter because query engines skip names that start with `_` or `.`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from articles.chain import END, ShardName, State
+from articles.position import SEQUENCE_DIGITS, SUB_DIGITS, Position
+
+_NAME: Final = (
+    r"s-(?P<stream>[A-Za-z0-9_.-]{1,128})-(?P<created>\d{1,20})-(?P<shard>shardId-\d{1,20})"
+    rf"-(?P<sequence>\d{{{SEQUENCE_DIGITS}}})-(?P<sub>\d{{{SUB_DIGITS}}})"
+)
+_ROOT: Final = re.compile(_NAME)
+_LINK: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"\.avro")
+_DEAD_LETTER: Final = re.compile(r"dt=\d{4}-\d{2}-\d{2}/" + _NAME + r"-[0-9a-f]{16}\.avro")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedKey:
+    shard: ShardName
+    position: Position
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things lie below `prefix` (no slash at either end)."""
+
+    prefix: str
+
+    @property
+    def roots(self) -> str:
+        return f"{self.prefix}/chain"
+
+    @property
+    def data(self) -> str:
+        return f"{self.prefix}/data"
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.prefix}/dead-letter"
+
+    def page(self, page: str) -> str:
+        return f"{self.data}/dt={page}"
+
+    def root_key(self, shard: ShardName, start: Position) -> str:
+        return f"{self.roots}/{shard}-{start.padded}"
+
+    def link_key(self, shard: ShardName, before: State) -> str:
+        """The one key that may follow `before`. It depends on the state alone, never on a record delivered: what is
+        delivered first after a position differs between workers."""
+        if before.page == END:
+            raise ValueError(f"nothing follows the end of {shard}")
+        return f"{self.page(before.page)}/{shard}-{before.position.padded}.avro"
+
+    def dead_letter_key(self, link_key: str, digest: str) -> str:
+        name = link_key.removeprefix(f"{self.data}/").removesuffix(".avro")
+        return f"{self.dead_letters}/{name}-{digest[:16]}.avro"
+
+    def parse_root(self, key: str) -> ParsedKey | None:
+        return _parse(_ROOT, key, f"{self.roots}/")
+
+    def parse_link(self, key: str) -> ParsedKey | None:
+        return _parse(_LINK, key, f"{self.data}/")
+
+    def is_dead_letter(self, key: str) -> bool:
+        folder = f"{self.dead_letters}/"
+        return key.startswith(folder) and _DEAD_LETTER.fullmatch(key, len(folder)) is not None
+
+
+def _parse(pattern: re.Pattern[str], key: str, folder: str) -> ParsedKey | None:
+    match = pattern.fullmatch(key, len(folder)) if key.startswith(folder) else None
+    if match is None:
+        return None
+    part = match.groupdict()
+    shard = ShardName(part["stream"], int(part["created"]), part["shard"])
+    return ParsedKey(shard, Position.of(part["sequence"], int(part["sub"])), part.get("page", ""))

@@ -1,0 +1,100 @@
+"""The one retry policy in front of the object store.
+
+The client's own retries are off: they would hide that an answer was lost, and turn our own object into "exists".
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
+
+from articles.clock import Clock, SystemClock
+from articles.errors import StoreUnavailable
+from articles.store import ObjectInfo, ObjectStore
+
+CONFLICTS: Final = 6
+"""How often a 409 (another request for the key is under way) is answered with the same bytes again."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 10.0
+
+_T = TypeVar("_T")
+
+
+def _ignore(_what: str, _error: StoreUnavailable) -> None:
+    """Retries are nobody's business by default."""
+
+
+class RetryingStore:
+    """Calls a store until it answers; after `deadline` seconds of failing calls the last StoreUnavailable is raised.
+
+    `deadline` may be changed at any time: shutting down has less time than running.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: Clock | None = None,
+        deadline: float = 60.0,
+        on_retry: Callable[[str, StoreUnavailable], None] = _ignore,
+    ) -> None:
+        self.deadline = deadline
+        self._store = store
+        self._clock = clock or SystemClock()
+        self._on_retry = on_retry
+
+    def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> ObjectInfo | None:
+        """None when this call created the object; otherwise what is there, whoever wrote it.
+
+        A HEAD goes first, so that no body is sent in vain. "Exists" (412) and "being made" (409) look alike to the
+        client, so a HEAD tells them apart: an object is there, or the same bytes are sent again.
+        """
+        if (there := self.head(key)) is not None:
+            return there
+        for _ in range(CONFLICTS):
+            if self._call(key, lambda: self._store.create(key, body, attributes)):
+                return None
+            if (there := self.head(key)) is not None:
+                return there
+            self._clock.sleep(random.uniform(FIRST_PAUSE, 5 * FIRST_PAUSE))  # noqa: S311 - spreads writers, no secret
+        raise StoreUnavailable(f"{key}: the store said {CONFLICTS} times that it exists, yet it is absent")
+
+    def head(self, key: str) -> ObjectInfo | None:
+        return self._call(key, lambda: self._store.head(key))
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
+        return self._call(key, lambda: self._store.read(key, start, length))
+
+    def folders(self, folder: str) -> list[str]:
+        return self._call(folder, lambda: self._store.folders(folder))
+
+    def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
+        """When the listing breaks off it goes on behind the last key seen."""
+        last = after
+        listing = self._store.list(folder, last)
+
+        def step() -> ObjectInfo | None:
+            nonlocal listing
+            try:
+                return next(listing, None)
+            except StoreUnavailable:
+                listing = self._store.list(folder, last)
+                raise
+
+        while (found := self._call(folder, step)) is not None:
+            last = found.key
+            yield found
+
+    def _call(self, what: str, call: Callable[[], _T]) -> _T:
+        start = self._clock.monotonic()
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return call()
+            except StoreUnavailable as error:
+                left = self.deadline - (self._clock.monotonic() - start)
+                if left <= 0:
+                    raise
+                self._on_retry(what, error)
+                self._clock.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311
+                pause = min(pause * 2, LONGEST_PAUSE)

@@ -1,0 +1,113 @@
+"""The object store in S3: the only import of its client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final, TypeVar
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnknownConfigurationKeyError,
+)
+from obstore.store import S3Store
+
+from articles.errors import StoreRefused, StoreUnavailable
+from articles.store import ObjectInfo
+
+SMALL_TIMEOUT: Final = timedelta(seconds=15)
+BODY_TIMEOUT: Final = timedelta(seconds=150)
+"""obstore's time-out belongs to a store, so bodies have one of their own: 64 MiB at half a MiB a second, and a margin."""
+SMALL_BODY: Final = 1 << 20
+_REFUSED: Final = ("NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidAccessKeyId")
+_T = TypeVar("_T")
+
+
+class S3ObjectStore:
+    """One bucket. Credentials come from the environment, web identity, the container or the instance."""
+
+    def __init__(self, bucket: str, *, region: str | None = None, endpoint_url: str | None = None) -> None:
+        self._bucket = bucket
+        self._small = _store(bucket, region, endpoint_url, SMALL_TIMEOUT)
+        self._bodies = _store(bucket, region, endpoint_url, BODY_TIMEOUT)
+
+    def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
+        store = self._small if len(body) <= SMALL_BODY else self._bodies
+
+        def put() -> bool:
+            try:
+                # Multipart uploads check If-None-Match only at their end, after everything was sent.
+                obstore.put(store, key, body, mode="create", attributes=dict(attributes), use_multipart=False)
+            except AlreadyExistsError:
+                return False
+            except FileNotFoundError as error:
+                raise StoreRefused(f"bucket {self._bucket!r} does not exist") from error
+            return True
+
+        return self._call(key, put)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        def head() -> ObjectInfo | None:
+            try:
+                got = obstore.get(self._small, key, options={"head": True})
+            except FileNotFoundError:
+                return None
+            return ObjectInfo(key, got.meta["size"], {str(n): str(v) for n, v in got.attributes.items()})
+
+        return self._call(key, head)
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
+        def read() -> bytes | None:
+            try:
+                if length is None and start == 0:
+                    return bytes(obstore.get(self._bodies, key).bytes())
+                if length is None:
+                    return bytes(obstore.get(self._bodies, key, options={"range": {"offset": start}}).bytes())
+                return bytes(obstore.get_range(self._bodies, key, start=start, length=length))
+            except FileNotFoundError:
+                return None
+
+        return self._call(key, read)
+
+    def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
+        chunks = iter(obstore.list(self._small, folder, offset=after or None, chunk_size=1000))
+        while (chunk := self._call(folder, lambda: next(chunks, None))) is not None:
+            for item in chunk:
+                yield ObjectInfo(item["path"], item["size"])
+
+    def folders(self, folder: str) -> list[str]:
+        found = self._call(folder, lambda: obstore.list_with_delimiter(self._small, folder))
+        return [path.rpartition("/")[2] for path in found["common_prefixes"]]
+
+    def _call(self, what: str, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except (PermissionDeniedError, UnauthenticatedError, UnknownConfigurationKeyError) as error:
+            raise StoreRefused(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
+        except (BaseError, OSError) as error:
+            text = str(error)
+            kind = StoreRefused if any(code in text for code in _REFUSED) else StoreUnavailable
+            raise kind(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
+
+
+def _store(bucket: str, region: str | None, endpoint_url: str | None, timeout: timedelta) -> S3Store:
+    return S3Store(
+        bucket,
+        **({"region": region} if region else {}),
+        **({"endpoint": endpoint_url} if endpoint_url else {}),
+        virtual_hosted_style_request=endpoint_url is None,
+        client_options={
+            "timeout": timeout,
+            "connect_timeout": timedelta(seconds=5),
+            "allow_http": (endpoint_url or "").startswith("http://"),
+        },
+        retry_config={"max_retries": 0, "retry_timeout": timedelta(0)},
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,38 @@
+"""The port to the object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """`attributes` is the object's own metadata; empty in listings, which do not carry it."""
+
+    key: str
+    size: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectStore(Protocol):
+    """Every method may raise StoreUnavailable (it may have taken effect all the same) or StoreRefused."""
+
+    def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
+        """Create the object; False when the store says that there is one, or that one is being made (409 or 412)."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo | None: ...
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
+        """The object's bytes, or that range of them; None when there is no such object."""
+        ...
+
+    def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
+        """All objects below the folder with keys greater than `after`, in the order of their keys."""
+        ...
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders right below."""
+        ...

@@ -6,7 +6,7 @@ The client's own retries are off: they would hide that an answer was lost, and t
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from articles.clock import Clock, SystemClock
@@ -65,7 +65,7 @@ class RetryingStore:
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
         return self._call(key, lambda: self._store.read(key, start, length))
 
-    def folders(self, folder: str) -> list[str]:
+    def folders(self, folder: str) -> Sequence[str]:
         return self._call(folder, lambda: self._store.folders(folder))
 
     def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:

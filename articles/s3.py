@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import obstore
 from obstore.exceptions import (
@@ -79,7 +79,7 @@ class S3ObjectStore:
             for item in chunk:
                 yield ObjectInfo(item["path"], item["size"])
 
-    def folders(self, folder: str) -> list[str]:
+    def folders(self, folder: str) -> Sequence[str]:
         found = self._call(folder, lambda: obstore.list_with_delimiter(self._small, folder))
         return [path.rpartition("/")[2] for path in found["common_prefixes"]]
 
@@ -95,10 +95,10 @@ class S3ObjectStore:
 
 
 def _store(bucket: str, region: str | None, endpoint_url: str | None, timeout: timedelta) -> S3Store:
+    given: dict[str, Any] = {"region": region, "endpoint": endpoint_url}
     return S3Store(
         bucket,
-        **({"region": region} if region else {}),
-        **({"endpoint": endpoint_url} if endpoint_url else {}),
+        **{name: value for name, value in given.items() if value},
         virtual_hosted_style_request=endpoint_url is None,
         client_options={
             "timeout": timeout,

@@ -1,0 +1,12 @@
+// Preloaded into kinesis-local, which would otherwise listen on every interface of the machine.
+"use strict";
+const net = require("net");
+const listen = net.Server.prototype.listen;
+net.Server.prototype.listen = function (first, ...rest) {
+  if (first !== null && typeof first === "object") {
+    if (first.port !== undefined) first = { ...first, host: "127.0.0.1" };
+    return listen.call(this, first, ...rest);
+  }
+  if (typeof rest[0] === "string") rest.shift();
+  return listen.call(this, first, "127.0.0.1", ...rest);
+};

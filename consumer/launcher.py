@@ -1,0 +1,163 @@
+"""Starts one worker: checks everything that can be checked beforehand, then becomes the daemon.
+
+    python -m consumer.launcher [--profile production|local] [--check] [--start-chain-here]
+
+Exit status: 0 after --check or --start-chain-here found nothing wrong; 2 when a setting, Java, a jar, AWS or the
+stored chains keep the worker from starting (one line each on stderr). From then on it is the daemon's own: 143 after
+SIGTERM, 1 when a child left or the daemon failed (start it again under the same worker id).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from articles.errors import UserError
+from consumer import java
+from consumer.identity import Identity
+from consumer.properties import PROFILES, TEMPLATES, render
+from consumer.settings import Settings, SettingsError, read_settings, to_environment
+from consumer.state_dir import StateDir, open_state_dir
+
+CHILD: Final = "-P -m consumer"  # -P: what lies in the working directory must not stand in for a module
+DAEMON: Final = "software.amazon.kinesis.multilang.MultiLangDaemon"
+PROFILE_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "production": {},
+    "local": {"FILE_AGE": "3", "AWS_REGION": "us-east-1"},
+}
+# An error that the daemon would limp on after must end it: whoever supervises starts it again.
+_JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8")
+_PROJECT: Final = Path(__file__).resolve().parent.parent
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="run_kcl.sh",
+        description="Starts one worker. Settings come from the environment: see the README's table.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=(__doc__ or "").partition("\n\n")[2].partition("\n\n")[2],
+    )
+    parser.add_argument("--profile", choices=PROFILES, default="production", help="which properties (production)")
+    parser.add_argument("--check", action="store_true", help="run every check, say what is fine, and leave")
+    parser.add_argument(
+        "--start-chain-here",
+        action="store_true",
+        help="mend leases that are past their chain: write roots at the leases' checkpoints, and leave",
+    )
+    args = parser.parse_args(argv)
+    try:
+        launch(args.profile, dict(os.environ), check=args.check, start_chain_here=args.start_chain_here)
+    except UserError as error:
+        for line in str(error).splitlines():
+            _say(line)
+        return 2
+    return 0
+
+
+def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: bool) -> None:
+    """Becomes the daemon, or returns after the checks alone. Raises UserError."""
+    from consumer import preflight  # boto3 takes a while to load: bad settings are told before
+
+    settings, program, folder = _set_up(profile, env)
+    identity = preflight.identify(settings)
+    if start_chain_here:
+        preflight.start_chain_here(settings, identity, _say)
+        return
+    preflight.check(settings, identity, _say if check else _silent)
+    if check:
+        _say(f"all is well: this worker can read {settings.stream_name} as {settings.worker_id}")
+        return
+    state = open_state_dir(settings, _say)
+    become_daemon(profile, settings, identity, state, env, program, folder)
+
+
+def _set_up(profile: str, env: Mapping[str, str]) -> tuple[Settings, str, Path]:
+    """What can be told without AWS, all problems at once."""
+    problems: list[str] = []
+    settings: Settings | None = None
+    program, folder = "", Path()
+    try:
+        settings = read_settings(env, PROFILE_DEFAULTS[profile])
+        render(_template(profile), settings, "python")
+    except SettingsError as error:
+        problems += error.problems
+    try:
+        program = java.find_java(env)
+    except UserError as error:
+        problems.append(str(error))
+    try:
+        folder = java.jars_folder()
+    except UserError as error:
+        problems.append(str(error))
+    if problems or settings is None:
+        raise SettingsError(problems)
+    return settings, program, folder
+
+
+def become_daemon(
+    profile: str,
+    settings: Settings,
+    identity: Identity,
+    state: StateDir,
+    env: Mapping[str, str],
+    program: str,
+    folder: Path,
+) -> NoReturn:
+    """Replaces this process by the daemon, so that signals and the exit status are the daemon's."""
+    python = Path(sys.executable)
+    # The daemon splits this at spaces and looks the program up in PATH: a path with spaces must not be part of it.
+    properties = render(_template(profile), settings, f"{python.name} {CHILD}")
+    child = to_environment(settings) | {
+        "STREAM_ARN": identity.stream_arn,
+        "STREAM_CREATED": str(identity.created),
+        "STREAM_RETENTION_HOURS": str(identity.retention_hours),
+        "SHARDS_FILE": state.write("shards.json", json.dumps(identity.starting_sequence_numbers)),
+        "STATE_DIR": str(state.path or ""),
+        "PATH": f"{python.parent}{os.pathsep}{env.get('PATH', os.defpath)}",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_PROJECT), env.get("PYTHONPATH")))),
+        "PYTHONUTF8": "1",
+        # Without a UTF-8 locale, Java mangles partition keys with accents.
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+    }
+    command = [
+        program,
+        *_JVM,
+        *shlex.split(env.get("ARTICLES_JAVA_OPTS", "")),
+        "-cp",
+        f"{folder}/*",
+        DAEMON,
+        "--properties-file",
+        state.write("worker.properties", properties),
+        "--log-configuration",
+        str(TEMPLATES / "logback.xml"),
+    ]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(program, command, dict(env) | child)
+
+
+def _template(profile: str) -> str:
+    path = TEMPLATES / f"{profile}.properties"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError([f"the template {path} cannot be read: {error.strerror}"]) from error
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"run_kcl.sh: {line}\n")
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -28,7 +28,7 @@ def _ignore(_what: str, _error: StoreUnavailable) -> None:
 class RetryingStore:
     """Calls a store until it answers; after `deadline` seconds of failing calls the last StoreUnavailable is raised.
 
-    `deadline` may be changed at any time: shutting down has less time than running.
+    `allow` sets one deadline for many calls instead: a callback of the daemon has a bound as a whole.
     """
 
     def __init__(
@@ -38,10 +38,15 @@ class RetryingStore:
         deadline: float = 60.0,
         on_retry: Callable[[str, StoreUnavailable], None] = _ignore,
     ) -> None:
-        self.deadline = deadline
+        self._deadline = deadline
+        self._until: float | None = None
         self._store = store
         self._clock = clock or SystemClock()
         self._on_retry = on_retry
+
+    def allow(self, seconds: float) -> None:
+        """From now on failing calls are repeated only until this many seconds from now have passed."""
+        self._until = self._clock.monotonic() + seconds
 
     def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> ObjectInfo | None:
         """None when this call created the object; otherwise what is there, whoever wrote it.
@@ -56,7 +61,7 @@ class RetryingStore:
                 return None
             if (there := self.head(key)) is not None:
                 return there
-            self._clock.sleep(random.uniform(FIRST_PAUSE, 5 * FIRST_PAUSE))  # noqa: S311 - spreads writers, no secret
+            self._clock.sleep(random.uniform(FIRST_PAUSE, 5 * FIRST_PAUSE))
         raise StoreUnavailable(f"{key}: the store said {CONFLICTS} times that it exists, yet it is absent")
 
     def head(self, key: str) -> ObjectInfo | None:
@@ -86,15 +91,15 @@ class RetryingStore:
             yield found
 
     def _call(self, what: str, call: Callable[[], _T]) -> _T:
-        start = self._clock.monotonic()
+        until = self._until if self._until is not None else self._clock.monotonic() + self._deadline
         pause = FIRST_PAUSE
         while True:
             try:
                 return call()
             except StoreUnavailable as error:
-                left = self.deadline - (self._clock.monotonic() - start)
+                left = until - self._clock.monotonic()
                 if left <= 0:
                     raise
                 self._on_retry(what, error)
-                self._clock.sleep(min(left, random.uniform(pause / 2, pause)))  # noqa: S311
+                self._clock.sleep(min(left, random.uniform(pause / 2, pause)))
                 pause = min(pause * 2, LONGEST_PAUSE)

@@ -21,7 +21,7 @@ from articles.store import ObjectInfo
 
 SMALL_TIMEOUT: Final = timedelta(seconds=15)
 BODY_TIMEOUT: Final = timedelta(seconds=150)
-"""obstore's time-out belongs to a store, so bodies have one of their own: 64 MiB at half a MiB a second, and a margin."""
+"""obstore's time-out belongs to a store, so bodies have one of their own: 64 MiB at half a MiB a second, and more."""
 SMALL_BODY: Final = 1 << 20
 _REFUSED: Final = ("NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidAccessKeyId")
 _T = TypeVar("_T")

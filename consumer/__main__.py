@@ -1,0 +1,102 @@
+"""A shard's child process: `python -m consumer`, started by the daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from articles.chain import ShardName
+from articles.clock import SystemClock
+from articles.errors import StoreUnavailable, UserError
+from articles.keys import Layout
+from articles.retry import RetryingStore
+from articles.s3 import S3ObjectStore
+from consumer import kcl
+from consumer.enrich import WordCount
+from consumer.exits import Exit
+from consumer.live import Live, Publisher
+from consumer.logs import Log
+from consumer.settings import Settings, read_settings
+from consumer.shard import Shard
+from consumer.shard_config import ShardConfig
+
+
+def main() -> int:
+    # The daemon drives the shutdown; a signal to the whole process group must not end its children first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    target = _take_stdout()
+    log = Log()
+    try:
+        settings = read_settings(os.environ)
+        log = Log(settings.log_level, worker=settings.worker_id)
+        kcl.run(_factory(settings, os.environ, log), log, sys.stdin, target)
+    except (UserError, KeyError, ValueError) as error:
+        log.error("leaving", code=int(Exit.SETTINGS), message=f"{error} (children are started by the launcher)")
+        return Exit.SETTINGS
+    return 0
+
+
+def _take_stdout() -> TextIO:
+    """Keep the protocol's pipe for the protocol: what anybody else prints goes to stderr."""
+    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return protocol
+
+
+def _factory(settings: Settings, env: Mapping[str, str], log: Log) -> kcl.ShardFactory:
+    stream_arn, created = env["STREAM_ARN"], int(env["STREAM_CREATED"])
+    retention = float(env["STREAM_RETENTION_HOURS"]) * 3600
+    state_dir = Path(settings.state_dir) if settings.state_dir else None
+
+    def make(shard_id: str) -> tuple[Shard, Log]:
+        clock = SystemClock()
+        bound = log.bind(shard=shard_id)
+
+        def on_retry(key: str, error: StoreUnavailable) -> None:
+            bound.warning("store-retry", key=key, reason=error)
+
+        store = RetryingStore(
+            S3ObjectStore(settings.bucket, region=settings.region, endpoint_url=settings.endpoint_url_s3),
+            clock,
+            settings.s3_deadline_seconds,
+            on_retry,
+        )
+        config = ShardConfig(
+            layout=Layout(settings.prefix),
+            shard=ShardName(settings.stream_name, created, shard_id),
+            worker=settings.worker_id,
+            start_mode=settings.start_mode,
+            stream_arn=stream_arn,
+            starting_sequence_number=_starting_sequence_number(env.get("SHARDS_FILE"), shard_id),
+            retention_seconds=retention,
+            file_bytes=settings.file_bytes,
+            file_seconds=settings.file_seconds,
+            file_records=settings.file_records,
+            codec=settings.codec,
+            idle_turn=settings.idle_turn,
+            deadline_seconds=settings.s3_deadline_seconds,
+        )
+        live = Live(shard=shard_id, worker=settings.worker_id, pid=os.getpid(), started=clock.wall())
+        return Shard(config, store, WordCount(), clock, bound, Publisher(state_dir, live)), bound
+
+    return make
+
+
+def _starting_sequence_number(shards_file: str | None, shard_id: str) -> str | None:
+    """For the root's information only; unknown for shards that came after the worker's start."""
+    try:
+        found = json.loads(Path(shards_file).read_text()).get(shard_id) if shards_file else None
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Checkpoints: only what the chain holds may be checkpointed, which is why `offer` takes a StoredObject."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from articles.clock import Clock
+from articles.position import Position
+from articles.tail import StoredObject
+from consumer.exits import Exit, Leave
+from consumer.logs import Log
+
+RETRY_SECONDS: Final = 120.0
+"""How long a throttled or failing lease table is asked again before the child leaves."""
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 5.0
+_RETRYABLE: Final = ("ThrottlingException", "KinesisClientLibDependencyException")
+
+
+class CheckpointRefused(Exception):
+    """The daemon's answer to a checkpoint; `name` is the Java exception's simple name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class LeaseGone(Exception):
+    """The lease is not ours any more: discard everything, never try again."""
+
+
+class Checkpointer(Protocol):
+    """The daemon's side; usable only inside a callback, on its thread."""
+
+    def checkpoint(self, sequence_number: str, sub_sequence_number: int) -> None:
+        """Raises CheckpointRefused."""
+        ...
+
+    def end_shard(self) -> None:
+        """Checkpoint SHARD_END; raises CheckpointRefused."""
+        ...
+
+
+class Checkpoints:
+    """What the lease says, and what it may say next."""
+
+    def __init__(self, lease: Position, clock: Clock, log: Log) -> None:
+        self._lease = lease
+        self._clock = clock
+        self._log = log
+        self._stored: StoredObject | None = None
+
+    def offer(self, stored: StoredObject | None) -> None:
+        self._stored = stored or self._stored
+
+    def commit(self, delivered: Position, checkpointer: Checkpointer) -> None:
+        """Checkpoint the chain's end, once that position has been delivered, if it is past the lease's.
+
+        Never past what was delivered: after an adoption the chain can be ahead of this child. Never the zero of a
+        root: a root is no StoredObject. Raises LeaseGone, or Leave when the lease table goes on refusing.
+        """
+        end = self._stored.summary.after.position if self._stored else None
+        if end is None or not self._lease < end <= delivered:
+            return
+        self._retry(f"{end}", lambda: checkpointer.checkpoint(end.sequence, end.sub))
+        self._lease = end
+
+    def end_shard(self, stored: StoredObject, checkpointer: Checkpointer) -> None:
+        """Checkpoint SHARD_END; `stored` is the chain's END link."""
+        if not stored.summary.after.ended:
+            raise ValueError(f"{stored.key} does not end its chain")
+        self._retry("SHARD_END", checkpointer.end_shard)
+
+    def _retry(self, what: str, call: Callable[[], None]) -> None:
+        start, pause = self._clock.monotonic(), FIRST_PAUSE
+        while True:
+            try:
+                return call()
+            except CheckpointRefused as refused:
+                if refused.name == "ShutdownException":
+                    raise LeaseGone from refused
+                late = self._clock.monotonic() - start > RETRY_SECONDS
+                if refused.name not in _RETRYABLE or late:
+                    raise Leave(Exit.CHECKPOINT, f"checkpoint {what}: {refused.name}") from refused
+                self._log.warning("checkpoint-retry", position=what, reason=refused.name)
+            # KinesisClientLibDependencyException may have been written all the same: the same position again.
+            self._clock.sleep(random.uniform(pause / 2, pause))
+            pause = min(pause * 2, LONGEST_PAUSE)

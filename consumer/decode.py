@@ -1,0 +1,115 @@
+"""Payload bytes to an article, strictly: what is not a valid article is rejected with a reason, never guessed at.
+
+Strictness that `json.loads` does not have: UTF-16, a byte order mark, NaN, numbers out of range, duplicate keys and
+lone surrogates are rejected. Unknown fields are kept, as the very text they were sent in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from consumer.payload import BadPayload, unpack
+
+KNOWN: Final = ("article_id", "title", "author", "publish_date", "content")
+REQUIRED: Final = ("article_id", "content")
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """`extra` is a JSON object of the fields we do not know, None when there are none."""
+
+    article_id: str
+    title: str | None
+    author: str | None
+    publish_date: str | None
+    content: str
+    extra: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """`reason` is one of: empty, compressed, encoding, json, object, duplicate-key, missing, null, empty-field, type,
+    number, depth. `detail` never holds text of the article."""
+
+    reason: str
+    detail: str
+
+
+class _Key(str):
+    """A member's name; msgspec asks for each one as it is read, which tells duplicates from a dict's size."""
+
+    __slots__ = ()
+
+
+_names: list[str] = []
+
+
+def _member(kind: type[Any], name: Any) -> Any:
+    _names.append(name)
+    return kind(name)
+
+
+_OBJECT: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=_member)
+_TEXT: Final = msgspec.json.Decoder(str)
+_ANY: Final = msgspec.json.Decoder()
+
+
+def decode(data: bytes) -> Article | Rejected:
+    """Never raises for bad input."""
+    try:
+        plain = unpack(data)
+        if not plain.strip():
+            return Rejected("empty", "no payload")
+        plain.decode()  # members that are kept as raw text would not be checked otherwise
+        _names.clear()
+        members = _OBJECT.decode(plain)
+    except BadPayload as error:
+        return Rejected("compressed", str(error))
+    except UnicodeDecodeError as error:
+        return Rejected("encoding", f"not UTF-8: {error.reason} at byte {error.start}")
+    except RecursionError:
+        return Rejected("depth", "nested too deeply")
+    except msgspec.ValidationError:
+        return Rejected("object", "not a JSON object")
+    except msgspec.DecodeError as error:
+        # msgspec reports an unpaired surrogate as input that ends early.
+        return Rejected("json", str(error).replace("was truncated", "ends early or has an unpaired surrogate"))
+    if len(members) != len(_names):
+        return Rejected("duplicate-key", "a member stands twice")
+    return _article({str(name): raw for name, raw in members.items()})
+
+
+def _article(members: dict[str, msgspec.Raw]) -> Article | Rejected:
+    known: dict[str, str | None] = {}
+    for name in KNOWN:
+        raw = members.pop(name, None)
+        if raw is None:
+            if name in REQUIRED:
+                return Rejected("missing", name)
+            known[name] = None
+            continue
+        try:
+            known[name] = _TEXT.decode(raw)
+        except msgspec.ValidationError:
+            if bytes(raw).strip() != b"null":
+                return Rejected("type", f"{name} is not a string")
+            if name in REQUIRED:
+                return Rejected("null", name)
+            known[name] = None
+    article_id, content = known["article_id"], known["content"]
+    if not article_id or not content:
+        return Rejected("empty-field", "content" if article_id else "article_id")
+    extra = None
+    if members:
+        try:
+            for raw in members.values():
+                _ANY.decode(raw)
+        except msgspec.ValidationError as error:
+            return Rejected("number", f"an unknown field holds a number that does not fit: {error}")
+        except RecursionError:
+            return Rejected("depth", "an unknown field is nested too deeply")
+        extra = msgspec.json.encode(members).decode()
+    return Article(article_id, known["title"], known["author"], known["publish_date"], content, extra)

@@ -1,0 +1,91 @@
+"""Live numbers of a child, one small file a shard in the worker's state directory.
+
+They help to watch a worker; losing them loses nothing. The truth about what is stored is the chain.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+PUBLISH_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True)
+class Live:
+    """Counts are of this child's own links since it started; times are epoch seconds."""
+
+    shard: str
+    worker: str
+    pid: int
+    started: float
+    updated: float = 0.0
+    parked: str | None = None
+    records: int = 0
+    rejected: int = 0
+    words: int = 0
+    objects: int = 0
+    buffered: int = 0
+    last_position: str | None = None
+    millis_behind: int | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAggregate:
+    """A worker's own sums over its children; `average` is None before the first record."""
+
+    records: int
+    words: int
+    objects: int
+    parked: tuple[str, ...]
+
+    @property
+    def average(self) -> float | None:
+        return self.words / self.records if self.records else None
+
+
+class Publisher:
+    """Writes the file, at most once a second unless told that it matters. A disk that is full or read-only is no
+    reason to stop: the consumer works from memory."""
+
+    def __init__(self, state_dir: Path | None, live: Live) -> None:
+        self.live = live
+        self._file = state_dir / "shards" / f"{live.shard}.json" if state_dir else None
+        self._published = float("-inf")
+
+    def publish(self, wall: float, monotonic: float, *, now: bool = False) -> None:
+        if self._file is None or not (now or monotonic - self._published >= PUBLISH_SECONDS):
+            return
+        self._published = monotonic
+        self.live.updated = wall
+        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(asdict(self.live)))
+            temporary.replace(self._file)
+        except OSError:
+            temporary.unlink(missing_ok=True) if os.access(self._file.parent, os.W_OK) else None
+
+
+def read_shards(state_dir: Path) -> list[Live]:
+    """What the children of one worker published last."""
+    found = []
+    for path in sorted((state_dir / "shards").glob("*.json")):
+        try:
+            found.append(Live(**json.loads(path.read_text())))
+        except (OSError, ValueError, TypeError):
+            continue  # being replaced, or of another version
+    return found
+
+
+def aggregate(shards: list[Live]) -> WorkerAggregate:
+    return WorkerAggregate(
+        sum(live.records for live in shards),
+        sum(live.words for live in shards),
+        sum(live.objects for live in shards),
+        tuple(f"{live.shard}: {live.parked}" for live in shards if live.parked),
+    )

@@ -1,0 +1,214 @@
+"""The file being filled: encoded records in compressed blocks, until it is sealed. Pure: no I/O, no clock.
+
+Blocks keep sums instead of their records' positions, so a file of 64 MiB costs little more than its bytes; where an
+adopted link ends inside a block, that one block is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from articles import __version__, schema
+from articles.avro import decode_articles, encode_article, encode_dead_letter
+from articles.chain import Link, ShardName, State, Totals
+from articles.container import BLOCK_BYTES, Block, assemble, compress, decompress, digest
+from articles.keys import Layout
+from articles.position import Position
+from consumer.decode import Article, Rejected
+from consumer.record import Record
+
+_REJECTED_OVERHEAD: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Sums over some records in the order of their positions. Arrivals are epoch milliseconds."""
+
+    first: Position
+    last: Position
+    first_arrival: int | None
+    last_arrival: int | None
+    totals: Totals
+
+    def __add__(self, other: Span) -> Span:
+        arrivals = (self.first_arrival, other.first_arrival, self.last_arrival, other.last_arrival)
+        known = [arrival for arrival in arrivals if arrival is not None]
+        return Span(
+            min(self.first, other.first),
+            max(self.last, other.last),
+            min(known, default=None),
+            max(known, default=None),
+            self.totals + other.totals,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    record: Record
+    rejected: Rejected
+
+    @property
+    def span(self) -> Span:
+        at = self.record.position
+        return Span(at, at, self.record.arrival, self.record.arrival, Totals(rejected=1))
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """Ready to be created: the link, its bytes, and the dead letters that go first."""
+
+    key: str
+    body: bytes
+    link: Link
+    dead_letters: tuple[str, bytes] | None
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """Records of one shard in the order of their positions; `codec` is one of `container.CODECS`."""
+
+    codec: str
+    _blocks: list[tuple[Block, Span]] = field(default_factory=list)
+    _open: list[bytes] = field(default_factory=list)
+    _open_bytes: int = 0
+    _open_span: Span | None = None
+    _dead: list[DeadLetter] = field(default_factory=list)
+    size: int = 0
+    """Compressed size so far, the open block counted as it is."""
+    records: int = 0
+
+    def append(self, record: Record, article: Article, words: int, shard_id: str) -> None:
+        """Raises ValueError for an article that Avro cannot hold; the file is then as it was."""
+        at = record.position
+        encoded = encode_article(
+            {
+                "article_id": article.article_id,
+                "title": article.title,
+                "author": article.author,
+                "publish_date": article.publish_date,
+                "content": article.content,
+                "word_count": words,
+                "shard_id": shard_id,
+                "sequence_number": at.sequence,
+                "sub_sequence_number": at.sub,
+                "arrival_timestamp": record.arrival,
+                "extra": article.extra,
+            }
+        )
+        self._add(encoded, Span(at, at, record.arrival, record.arrival, Totals(1, 0, words)))
+
+    def reject(self, record: Record, rejected: Rejected) -> None:
+        self._dead.append(DeadLetter(record, rejected))
+        self.size += len(record.data) + _REJECTED_OVERHEAD
+        self.records += 1
+
+    def _add(self, encoded: bytes, span: Span) -> None:
+        self._open.append(encoded)
+        self._open_span = self._open_span + span if self._open_span else span
+        self._open_bytes += len(encoded)
+        self.size += len(encoded)
+        self.records += 1
+        if self._open_bytes >= BLOCK_BYTES:
+            self._close_block()
+
+    def _close_block(self) -> None:
+        if self._open_span is None:
+            return
+        block = Block(len(self._open), compress(self.codec, b"".join(self._open)))
+        self._blocks.append((block, self._open_span))
+        self.size += len(block.data) - self._open_bytes
+        self._open, self._open_bytes, self._open_span = [], 0, None
+
+    @property
+    def span(self) -> Span | None:
+        """Sums over all that is held; None for an empty file."""
+        spans = [span for _, span in self._blocks] + [letter.span for letter in self._dead]
+        if self._open_span:
+            spans.append(self._open_span)
+        total = None
+        for span in spans:
+            total = total + span if total else span
+        return total
+
+    def drop_through(self, position: Position) -> None:
+        """Forget every record up to and including `position`: another link holds them."""
+        self._close_block()
+        dead = [letter for letter in self._dead if letter.record.position > position]
+        blocks, self._blocks, self._dead, self.size, self.records = self._blocks, [], [], 0, 0
+        for block, span in blocks:
+            if span.first > position:
+                self._blocks.append((block, span))
+                self.size += len(block.data)
+                self.records += block.count
+            elif span.last > position:
+                self._keep_after(position, block)
+        for letter in dead:
+            self.reject(letter.record, letter.rejected)
+
+    def _keep_after(self, position: Position, block: Block) -> None:
+        for record in decode_articles(decompress(self.codec, block.data), block.count):
+            at = Position.of(record["sequence_number"], record["sub_sequence_number"])
+            if at > position:
+                arrival = record["arrival_timestamp"]
+                self._add(encode_article(record), Span(at, at, arrival, arrival, Totals(1, 0, record["word_count"])))
+        self._close_block()
+
+    def seal(
+        self, layout: Layout, shard: ShardName, before: State, next_page: str, worker: str, enrichment: str
+    ) -> SealedFile:
+        """The file as the link that follows `before`. The same records, cut and worker give the same bytes.
+
+        The file stays as it is: should another writer's link stand under that key, the rest is sealed again.
+        """
+        self._close_block()
+        key = layout.link_key(shard, before)
+        blocks = [block for block, _ in self._blocks]
+        dead_letters = self._seal_dead_letters(layout, key)
+        span = self.span
+        link = Link(
+            shard=shard,
+            before=before,
+            after=State(span.last if span else before.position, next_page),
+            first=span.first if span else None,
+            last=span.last if span else None,
+            first_arrival=span.first_arrival if span else None,
+            last_arrival=span.last_arrival if span else None,
+            totals=span.totals if span else Totals(),
+            worker=worker,
+            digest=digest(blocks),
+            dead_letter_key=dead_letters[0] if dead_letters else "",
+            dead_letter_digest=dead_letters[1] if dead_letters else "",
+            schema=schema.VERSION,
+            enrichment=enrichment,
+            software=__version__,
+            blocks=tuple((block.count, len(block.data)) for block in blocks),
+        )
+        body = assemble(key, schema.ARTICLE, self.codec, link.to_metadata(), blocks)
+        return SealedFile(key, body, link, (dead_letters[0], dead_letters[2]) if dead_letters else None)
+
+    def _seal_dead_letters(self, layout: Layout, link_key: str) -> tuple[str, str, bytes] | None:
+        """Key, digest and bytes of the file of what was rejected."""
+        if not self._dead:
+            return None
+        shard = layout.parse_link(link_key)
+        assert shard is not None  # noqa: S101 - the key was made a moment ago
+        blocks = []
+        for letter in self._dead:
+            at = letter.record.position
+            encoded = encode_dead_letter(
+                {
+                    "reason": letter.rejected.reason,
+                    "detail": letter.rejected.detail,
+                    "payload": letter.record.data,
+                    "partition_key": letter.record.partition_key,
+                    "shard_id": shard.shard.shard,
+                    "sequence_number": at.sequence,
+                    "sub_sequence_number": at.sub,
+                    "arrival_timestamp": letter.record.arrival,
+                }
+            )
+            blocks.append(Block(1, compress(self.codec, encoded)))
+        checksum = digest(blocks)
+        key = layout.dead_letter_key(link_key, checksum)
+        return key, checksum, assemble(key, schema.DEAD_LETTER, self.codec, {}, blocks)

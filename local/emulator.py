@@ -1,9 +1,8 @@
 """The embedded emulator: Kinesis by kinesis-local (Node), DynamoDB, S3 and CloudWatch by ministack (Python).
 
-Both listen on free ports of the loopback interface and keep everything in memory and in one temporary directory; nothing is left of
-them, even when this process is killed. Kinesis' plain port speaks HTTP/2 with prior knowledge, which the daemon's client asks for.
-Many emulators can run at the same time.
-"""
+Both listen on free ports of the loopback interface and keep everything in memory and in one temporary
+directory; nothing is left of them, even when this process is killed. Kinesis' plain port speaks HTTP/2 with
+prior knowledge, which the daemon's client asks for. Many emulators can run at the same time."""
 
 from __future__ import annotations
 
@@ -31,9 +30,10 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", 
 START_SECONDS = 60.0
 ATTEMPTS = 3
 MOCK_DURATIONS = (
-    "CREATE_STREAM DELETE_STREAM SPLIT_SHARD MERGE_SHARDS UPDATE_SHARD_COUNT UPDATE_STREAM_MODE "
-    "REGISTER_STREAM_CONSUMER DEREGISTER_STREAM_CONSUMER START_STREAM_ENCRYPTION STOP_STREAM_ENCRYPTION"
-).split()
+    *("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS", "UPDATE_SHARD_COUNT", "UPDATE_STREAM_MODE"),
+    *("REGISTER_STREAM_CONSUMER", "DEREGISTER_STREAM_CONSUMER"),
+    *("START_STREAM_ENCRYPTION", "STOP_STREAM_ENCRYPTION"),
+)
 
 
 def free_ports(count: int) -> list[int]:
@@ -50,7 +50,7 @@ def find_node() -> str:
     """The Node to run: ARTICLES_NODE, or the one on the PATH."""
     node = os.environ.get("ARTICLES_NODE") or shutil.which("node")
     if not node:
-        raise UserError("the emulator needs Node 20 or later: put it on the PATH, or name it in ARTICLES_NODE")
+        raise UserError("the emulator needs Node 20 or later on the PATH, or its name in ARTICLES_NODE")
     if not KINESIS_PROGRAM.exists():
         raise UserError(f"{KINESIS_PROGRAM} is missing: run ./run_kcl.sh demo once, which installs it")
     return node
@@ -77,7 +77,7 @@ class Emulator:
                     self._start(self._directory)
                     return self
                 except UserError as error:
-                    # ASSUMPTION made visible: only a port lost to another process is worth another try.
+                    # Only a port lost to another process is worth another try.
                     if attempt == ATTEMPTS or "in use" not in str(error).replace("EADDRINUSE", "in use"):
                         raise
                     self._kill()
@@ -86,7 +86,9 @@ class Emulator:
             self.close()
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -146,7 +148,8 @@ class Emulator:
             self.check()
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"{process.name} did not answer within {START_SECONDS:.0f} s; its last lines:\n{process.last_lines()}"
+                    f"{process.name} did not answer within {START_SECONDS:.0f} s; its last lines:\n"
+                    f"{process.last_lines()}"
                 )
             time.sleep(0.05)
         self.check()  # what answered is ours, not somebody else's on a port that ours did not get

@@ -1,9 +1,9 @@
 """Ctrl-C at any moment, without half-made things.
 
-A signal only sets a flag; loops that wait ask for it with `check` or `sleep`. So no signal can fall between starting a process and
-knowing that it was started, and a second Ctrl-C cannot interrupt the cleaning up. (A `threading.Event` would not do: setting it
-inside a handler can wait for a lock that the interrupted thread holds.)
-"""
+A signal only sets a flag; loops that wait ask for it with `check` or `sleep`. So no signal can fall between
+starting a process and knowing that it was started, and a second Ctrl-C cannot interrupt the cleaning up. (A
+`threading.Event` would not do: setting it inside a handler can wait for a lock that the interrupted thread
+holds.)"""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Interrupts:
             self._before[number] = signal.signal(number, self._take)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -47,5 +49,5 @@ class Interrupts:
                 return
             time.sleep(min(left, 0.1))
 
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what a handler is handed
         self.received = True

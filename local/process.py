@@ -52,7 +52,9 @@ class Process:
         self.popen.wait()
 
 
-def start(name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path | None = None) -> Process:
+def start(
+    name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path | None = None
+) -> Process:
     """Start `command`; it cannot outlive us (see `tied`). Call from the main thread."""
     with log.open("ab") as output:
         popen = subprocess.Popen(

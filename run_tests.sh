@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs ruff, mypy and pytest, after setting up what they need. Its last line is pytest's.
+set -euo pipefail
+unset CDPATH
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+source "$root/bootstrap/set_up.sh"
+
+usage() {
+    cat <<'USAGE'
+usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the whole default suite, or what the options choose
+
+  ./run_tests.sh tests/articles          one folder        ./run_tests.sh -m 'not end_to_end'   without the real daemon
+  ./run_tests.sh -n 0 -k chain           in one process    ./run_tests.sh --pdb -n 0            with a debugger
+
+TEST_PROCESSES sets how many tests run at a time (default: one for each core, at least 2 and at most 4).
+USAGE
+}
+
+case ${1:-} in
+    -h | --help)
+        usage
+        exit
+        ;;
+esac
+
+ARTICLES_TESTS_BEGAN=$(date +%s)
+export ARTICLES_TESTS_BEGAN
+set_up tests
+cd "$root"
+
+failed=()
+check() {
+    local name=$1
+    shift
+    "$@" || failed+=("$name")
+}
+check ruff "$python" -P -m ruff check --quiet .
+check 'ruff format' "$python" -P -m ruff format --check --quiet .
+check mypy "$python" -P -m mypy
+if ((${#failed[@]})); then
+    printf 'run_tests.sh: %s failed; the tests were not run\n' "${failed[*]}" >&2
+    exit 1
+fi
+
+cores=$(getconf _NPROCESSORS_ONLN)
+processes=${TEST_PROCESSES:-$((cores < 2 ? 2 : cores > 4 ? 4 : cores))}
+exec "$python" -P -m pytest --numprocesses "$processes" --dist loadgroup "$@"

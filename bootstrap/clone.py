@@ -57,10 +57,12 @@ class Clone:
             return _version_here()
         ask = "import sys; print('%d.%d' % sys.version_info[:2])"
         try:
-            done = subprocess.run([self._python, "-I", "-S", "-c", ask], capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                [self._python, "-I", "-S", "-c", ask], check=True, capture_output=True, text=True, timeout=60
+            )
         except (OSError, subprocess.SubprocessError):
             return "none"
-        return done.stdout.strip() or "none"
+        return done.stdout.strip()
 
     def venv_step(self, version: str) -> Step:
         return Step("venv", "virtual environment", f"{self.root}\n{version}", (self._python,), self._make_venv)
@@ -72,7 +74,7 @@ class Clone:
         if self.venv.exists() and not self.stamps.folder.exists() and any(self.venv.iterdir()):
             raise SetUpError(
                 f"{self.venv} was not made by this set-up, so it is left alone",
-                "Move it away and run this again, or name the Python to use, with everything installed, in ARTICLES_PYTHON.",
+                "Move it away and run this again, or name in ARTICLES_PYTHON a Python that has everything installed.",
             )
         if self.venv.exists():
             shutil.rmtree(self.venv)

@@ -35,7 +35,7 @@ def run(
     command: Sequence[str | Path],
     advice: str | Callable[[str], str],
     environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] = lambda line: None,
+    on_line: Callable[[str], None] | None = None,
 ) -> None:
     """Raises SetUpError with the last lines; `advice` may depend on them. Ends the command when we are interrupted."""
     words = [str(word) for word in command]
@@ -59,7 +59,8 @@ def run(
         for line in process.stdout:
             if line.strip():
                 kept.append(line.rstrip())
-                on_line(line.strip())
+                if on_line:
+                    on_line(line.strip())
         status = process.wait()
     finally:
         if process.poll() is None:
@@ -79,7 +80,7 @@ def run(
 def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for pip and npm: the user's own, with their registries, proxies and certificates.
 
-    Node knows only the certificate authorities that it brings; pip and Java know the machine's. So Node is told them too.
+    Node knows only the certificate authorities that it brings, the others know the machine's: so it is told those too.
     """
     kept = {name: value for name, value in environment.items() if name not in MISLEADING}
     kept["PIP_USER"] = "0"  # a pip.conf with `user = true` would fail inside a virtual environment

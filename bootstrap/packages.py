@@ -20,12 +20,12 @@ BINARY: Final = ("--only-binary", ":all:")
 FROM_SOURCE: Final = (*BINARY, "--no-binary", "amazon-kclpy", "--no-build-isolation", "--use-pep517")
 AGAIN: Final = "Then run this again: what is done is kept."
 ADVICE: Final = {
-    "DO NOT MATCH THE HASHES": "What was delivered is not what was locked: do not install it by other means. Empty pip's cache "
-    "(`.venv/bin/python -m pip cache purge`); if it happens again, ask whoever runs the package mirror.",
+    "DO NOT MATCH THE HASHES": "What was delivered is not what was locked: do not install it by other means. "
+    "Empty pip's cache (`pip cache purge`); if it happens again, ask whoever runs the package mirror.",
     "No matching distribution found": "There is no ready-made package for this Python on this machine. "
     "Linux (x86-64, arm64) and macOS with Python 3.11 to 3.13 are known to work.",
-    "missing_jars": "The daemon's jars could not all be downloaded. Check the network; behind a mirror of Maven Central, "
-    f"name its address in KCL_MVN_REPO_SEARCH_URL. {AGAIN}",
+    "missing_jars": "The daemon's jars could not all be downloaded. Check the network; where there is a mirror of "
+    f"Maven Central, name its address in KCL_MVN_REPO_SEARCH_URL. {AGAIN}",
     "No space left": f"The disk is full: this needs about 700 MB. {AGAIN}",
 }
 
@@ -76,7 +76,7 @@ class Packages:
 
     def _install(self, name: str, *options: str) -> None:
         lock = self._locks / f"{name}.lock"
-        # A folder of our own for what is built: what an interrupted run has left there goes, and the jars can be counted.
+        # A folder of our own for what is built: what an interrupted run left goes, and the jars can be counted.
         building = self._venv / "building"
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()

@@ -15,8 +15,8 @@ RECIPE: Final = "1"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`inputs`: all that the result follows from. `run` does the work and returns what later steps or the caller want to
-    know, one line; it may be interrupted anywhere and must then start afresh. `outputs` must be there afterwards."""
+    """`inputs`: all that the result follows from. `run` does the work and returns what the caller wants to know, one
+    line; it may be interrupted anywhere and must then start afresh. `outputs` must be there afterwards."""
 
     name: str
     title: str

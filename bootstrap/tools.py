@@ -68,7 +68,9 @@ def _on_path(name: str, environment: Mapping[str, str]) -> list[str]:
 
 def _said(program: str, option: str) -> str:
     try:
-        done = subprocess.run([program, option], capture_output=True, text=True, timeout=60, errors="replace")
+        done = subprocess.run(
+            [program, option], check=True, capture_output=True, text=True, timeout=60, errors="replace"
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout + done.stderr if done.returncode == 0 else ""
+    return done.stdout + done.stderr

@@ -13,10 +13,11 @@ REFRESH_SECONDS: Final = 0.2
 
 
 class Progress:
-    """`detail` may be set at any time to a function that says how far the step is."""
+    """`detail` may be set at any time to a function that says how far the step is; `shown` is set once it was."""
 
     def __init__(self, stream: TextIO) -> None:
         self.detail: Callable[[], str] = str
+        self.shown = threading.Event()
         self._stream = stream
         self._live = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._began = time.monotonic()
@@ -56,6 +57,8 @@ class Progress:
             text = f"set-up: {title} … {time.monotonic() - began:.0f} s{'  ' if detail else ''}{detail}"
             self._stream.write(f"\r{text[: self._width()]}\x1b[K")
             self._stream.flush()
+            if detail:
+                self.shown.set()
 
     def _width(self) -> int:
         try:

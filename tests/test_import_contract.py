@@ -33,7 +33,7 @@ ONLY_IN = {
 # The set-up runs before anything is installed.
 BEFORE_INSTALLATION = {"consumer.jars"}
 
-# Pure: no I/O, no clock, no chance, no logging. They import one another, what is allowed here, and nothing else of ours.
+# Pure: no I/O, no clock, no chance, no logging. They import one another, what is allowed below, nothing else of ours.
 DOMAIN = {
     "articles.avro",
     "articles.chain",

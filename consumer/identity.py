@@ -1,31 +1,39 @@
-"""Which stream this is: found once by the launcher, handed to the children in the environment."""
+"""Which stream this is: asked once by the launcher, handed to the children in the environment."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from articles.errors import UserError
+from articles import aws
+from articles.aws import Shard
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`created` is in epoch seconds, floor. `starting_sequence_numbers` holds the shards listed when the worker
-    started: one that came from a later split is not in it."""
+    """`created` is in epoch seconds, floor; `shards` are those listed when the worker starts."""
 
+    stream: str
     stream_arn: str
     created: int
     retention_hours: int
-    starting_sequence_numbers: Mapping[str, str]
+    shards: tuple[Shard, ...]
+
+    @property
+    def starting_sequence_numbers(self) -> dict[str, str]:
+        return {shard.id: shard.starting_sequence for shard in self.shards}
+
+    def to_environment(self, shards_file: str) -> Mapping[str, str]:
+        return {
+            "STREAM_ARN": self.stream_arn,
+            "STREAM_CREATED": str(self.created),
+            "STREAM_RETENTION_HOURS": str(self.retention_hours),
+            "SHARDS_FILE": shards_file,
+        }
 
 
-def read_identity(env: Mapping[str, str]) -> Identity:
-    """What the launcher handed on. Raises UserError where a child was started without it."""
-    try:
-        shards = env.get("SHARDS_FILE")
-        numbers = json.loads(Path(shards).read_text(encoding="utf-8")) if shards else {}
-        return Identity(env["STREAM_ARN"], int(env["STREAM_CREATED"]), int(env["STREAM_RETENTION_HOURS"]), numbers)
-    except (KeyError, ValueError, OSError) as error:
-        raise UserError(f"started without the launcher, which hands on the stream's identity ({error!r})") from error
+def identify(kinesis: Any, stream: str) -> Identity:
+    """Asks Kinesis. Raises UserError."""
+    said = aws.describe_stream(kinesis, stream)
+    return Identity(stream, said.arn, said.created, said.retention_hours, tuple(aws.list_shards(kinesis, stream)))

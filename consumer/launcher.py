@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from articles.errors import UserError
-from consumer import java
+from consumer import java, jars
 from consumer.identity import Identity
 from consumer.properties import PROFILES, TEMPLATES, render
 from consumer.settings import Settings, SettingsError, read_settings, to_environment
@@ -93,6 +93,7 @@ def _set_up(profile: str, env: Mapping[str, str]) -> tuple[Settings, str, Path]:
         problems.append(str(error))
     try:
         folder = java.jars_folder()
+        problems += [f"{folder}: {problem}; ./run_kcl.sh sets up anew" for problem in jars.problems(folder)]
     except UserError as error:
         problems.append(str(error))
     if problems or settings is None:
@@ -113,11 +114,9 @@ def become_daemon(
     python = Path(sys.executable)
     # The daemon splits this at spaces and looks the program up in PATH: a path with spaces must not be part of it.
     properties = render(_template(profile), settings, f"{python.name} {CHILD}")
+    shards_file = state.write("shards.json", json.dumps(identity.starting_sequence_numbers))
     child = to_environment(settings) | {
-        "STREAM_ARN": identity.stream_arn,
-        "STREAM_CREATED": str(identity.created),
-        "STREAM_RETENTION_HOURS": str(identity.retention_hours),
-        "SHARDS_FILE": state.write("shards.json", json.dumps(identity.starting_sequence_numbers)),
+        **identity.to_environment(shards_file),
         "STATE_DIR": str(state.path or ""),
         "PATH": f"{python.parent}{os.pathsep}{env.get('PATH', os.defpath)}",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(_PROJECT), env.get("PYTHONPATH")))),

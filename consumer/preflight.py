@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from articles import aws
+from consumer import identity
 from consumer.identity import Identity
 from consumer.settings import Settings
 
@@ -13,15 +14,12 @@ Say = Callable[[str], None]
 
 def identify(settings: Settings) -> Identity:
     """Asks Kinesis which stream this is. Raises UserError."""
-    kinesis = aws.client("kinesis", region=settings.region, endpoint_url=settings.endpoint_url_kinesis)
-    stream = aws.describe_stream(kinesis, settings.stream_name)
-    numbers = {shard.id: shard.starting_sequence for shard in aws.list_shards(kinesis, settings.stream_name)}
-    return Identity(stream.arn, stream.created, stream.retention_hours, numbers)
+    return identity.identify(aws.client("kinesis", region=settings.region, endpoint_url=settings.endpoint_url_kinesis), settings.stream_name)
 
 
-def check(settings: Settings, identity: Identity, say: Say) -> None:
+def check(settings: Settings, stream: Identity, say: Say) -> None:
     """Not yet."""
 
 
-def start_chain_here(settings: Settings, identity: Identity, say: Say) -> None:
+def start_chain_here(settings: Settings, stream: Identity, say: Say) -> None:
     """Not yet."""

@@ -14,8 +14,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from articles.errors import UserError
-from consumer.identity import Identity as Identity
-from consumer.identity import read_identity as read_identity
 
 CALL_TIMEOUT_SECONDS: Final = 900
 """After this long in one call the daemon takes a child for hung and halts (`timeoutInSeconds`)."""
@@ -218,7 +216,7 @@ class _Reader:
             time = None
         if time is None or time.tzinfo is None or time.microsecond:
             self.problems.append(
-                f"START_AT={text!r} is neither TRIM_HORIZON nor a time with its zone, to the second: 2026-01-31T00:00:00Z"
+                f"START_AT={text!r} is neither TRIM_HORIZON nor a time with its zone, such as 2026-01-31T00:00:00Z"
             )
             return None
         return time.astimezone(UTC)
@@ -231,8 +229,9 @@ class _Reader:
             self.problems.append(f"{keys[0]} is set but {missing} is not")
         elif not keys and "AWS_PROFILE" in self.given and not any(name in self.given for name in _ROLES):
             self.problems.append(
-                f"AWS_PROFILE={self.given['AWS_PROFILE']!r} alone does not do: the daemon and its children read keys from "
-                'the environment or a role; put them there with: eval "$(aws configure export-credentials --format env)"'
+                f"AWS_PROFILE={self.given['AWS_PROFILE']!r} alone does not do: the daemon and its children read keys "
+                "from the environment or a role; put them there with "
+                'eval "$(aws configure export-credentials --format env)"'
             )
 
 

@@ -19,7 +19,7 @@ from articles.position import Position
 END: Final = "END"
 """The page of a chain that nothing follows. It sorts after every date."""
 
-_SHARD_ID: Final = re.compile(r"shardId-\d{1,20}")
+_SHARD_ID: Final = re.compile(r"shardId-[0-9]{1,20}")
 _STREAM: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 

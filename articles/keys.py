@@ -20,9 +20,9 @@ _NAME: Final = (
     r"s-(?P<stream>[A-Za-z0-9_.-]{1,128})-(?P<created>\d{1,20})-(?P<shard>shardId-\d{1,20})"
     rf"-(?P<sequence>\d{{{SEQUENCE_DIGITS}}})-(?P<sub>\d{{{SUB_DIGITS}}})"
 )
-_ROOT: Final = re.compile(_NAME)
-_LINK: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"\.avro")
-_DEAD_LETTER: Final = re.compile(r"dt=\d{4}-\d{2}-\d{2}/" + _NAME + r"-[0-9a-f]{16}\.avro")
+_ROOT: Final = re.compile(_NAME, re.ASCII)
+_LINK: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"\.avro", re.ASCII)
+_DEAD_LETTER: Final = re.compile(r"dt=\d{4}-\d{2}-\d{2}/" + _NAME + r"-[0-9a-f]{16}\.avro", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

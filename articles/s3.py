@@ -23,7 +23,7 @@ SMALL_TIMEOUT: Final = timedelta(seconds=15)
 BODY_TIMEOUT: Final = timedelta(seconds=150)
 """obstore's time-out belongs to a store, so bodies have one of their own: 64 MiB at half a MiB a second, and more."""
 SMALL_BODY: Final = 1 << 20
-_REFUSED: Final = ("NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidAccessKeyId")
+_REFUSED: Final = ("PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidAccessKeyId")
 _T = TypeVar("_T")
 
 
@@ -56,7 +56,8 @@ class S3ObjectStore:
                 got = obstore.get(self._small, key, options={"head": True})
             except FileNotFoundError:
                 return None
-            return ObjectInfo(key, got.meta["size"], {str(n): str(v) for n, v in got.attributes.items()})
+            said = {str(name): str(value) for name, value in got.attributes.items()}
+            return ObjectInfo(key, got.meta["size"], said, got.meta["last_modified"].timestamp())
 
         return self._call(key, head)
 
@@ -77,7 +78,7 @@ class S3ObjectStore:
         chunks = iter(obstore.list(self._small, folder, offset=after or None, chunk_size=1000))
         while (chunk := self._call(folder, lambda: next(chunks, None))) is not None:
             for item in chunk:
-                yield ObjectInfo(item["path"], item["size"])
+                yield ObjectInfo(item["path"], item["size"], modified=item["last_modified"].timestamp())
 
     def folders(self, folder: str) -> Sequence[str]:
         found = self._call(folder, lambda: obstore.list_with_delimiter(self._small, folder))
@@ -90,6 +91,12 @@ class S3ObjectStore:
             raise StoreRefused(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
         except (BaseError, OSError) as error:
             text = str(error)
+            if "NoSuchBucket" in text:
+                raise StoreRefused(f"bucket {self._bucket!r} does not exist") from error
+            if "invalid path" in text:  # the client lists nothing of a folder that holds a key with an empty segment
+                raise StoreRefused(
+                    f"bucket {self._bucket!r}: {_first_line(error)}; somebody else put it there: move that object away"
+                ) from error
             kind = StoreRefused if any(code in text for code in _REFUSED) else StoreUnavailable
             raise kind(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
 

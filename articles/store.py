@@ -9,11 +9,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """`attributes` is the object's own metadata; empty in listings, which do not carry it."""
+    """`attributes` is the object's own metadata; empty in listings, which do not carry it. `modified` is when the
+    store took it (a copy: when it was copied), in epoch seconds; 0 where that is not known."""
 
     key: str
     size: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+    modified: float = 0.0
 
 
 class ObjectStore(Protocol):

@@ -1,0 +1,81 @@
+"""`articles average`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Final
+
+from articles import average, options
+from articles.average import Average, Group
+from articles.commands import table
+from articles.progress import Progress, note
+
+BY: Final = ("worker", "shard", "date")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "Exact: the sum of all words over the number of records, as integers, from the files' metadata alone; no\n"
+        "file is read. Groups add up to the whole. Rejected records (dead letters) do not count. Files that no chain\n"
+        "leads to are left out; a broken chain is an error, exit status 1, and `articles verify` says where."
+    )
+    options.add_location(parser)
+    parser.add_argument("--by", choices=BY, help="groups too: who stored it, which shard, or on which page it lies")
+
+
+def run(args: argparse.Namespace) -> int:
+    store, layout = options.open_store(args), options.layout(args)
+    with Progress("files") as progress:
+        found = average.compute(store, layout, options.selection(args), progress)
+    if found.strangers:
+        note(f"{len(found.strangers)} objects are no part of any chain and were left out: {found.strangers[0]}, …")
+    groups = _groups(found, args.by)
+    mixed = len(found.enrichments) > 1
+    if args.json:
+        said = {**found.total.to_json(), "groups": {name: group.to_json() for name, group in groups.items()}}
+        if mixed:
+            said["enrichments"] = {name: group.to_json() for name, group in found.enrichments.items()}
+        print(table.as_json(said))
+        return 0
+    _print(found.total, groups, args.by)
+    if mixed:
+        note("the files were enriched by more than one version, which may count words differently:")
+        _print_groups(found.enrichments, "enrichment")
+    return 0
+
+
+def _groups(found: Average, by: str | None) -> Mapping[str, Group]:
+    if by == "worker":
+        return dict(sorted(found.workers.items()))
+    if by == "date":
+        return dict(sorted(found.dates.items()))
+    if by == "shard":
+        names = table.labels(found.shards)
+        return {names[shard]: group for shard, group in sorted(found.shards.items())}
+    return {}
+
+
+def _print(total: Group, groups: Mapping[str, Group], by: str | None) -> None:
+    if by:
+        _print_groups(groups, by)
+        print()
+    totals = total.totals
+    if total.value is None:
+        print(f"no records yet ({total.objects:,} files, {totals.rejected:,} records rejected)")
+        return
+    print(f"average  {total.value:.6f} words = {totals.words:,} / {totals.good:,} records")
+    print(f"         in {total.objects:,} files; {totals.rejected:,} records rejected, not counted")
+
+
+def _print_groups(groups: Mapping[str, Group], by: str) -> None:
+    rows = [
+        (name, _value(group), group.totals.words, group.totals.good, group.totals.rejected, group.objects)
+        for name, group in groups.items()
+    ]
+    for line in table.lines((by, "average", "words", "records", "rejected", "files"), rows, range(1, 6)):
+        print(line)
+
+
+def _value(group: Group) -> str:
+    return "-" if group.value is None else f"{group.value:.6f}"

@@ -19,6 +19,7 @@ from articles.s3 import S3ObjectStore
 from consumer import kcl
 from consumer.enrich import WordCount
 from consumer.exits import Exit
+from consumer.lease_losses import LeaseLosses
 from consumer.live import Live, Publisher
 from consumer.logs import Log
 from consumer.settings import Settings, read_settings
@@ -84,7 +85,8 @@ def _factory(settings: Settings, env: Mapping[str, str], log: Log) -> kcl.ShardF
             deadline_seconds=settings.s3_deadline_seconds,
         )
         live = Live(shard=shard_id, worker=settings.worker_id, pid=os.getpid(), started=clock.wall())
-        return Shard(config, store, WordCount(), clock, bound, Publisher(state_dir, live)), bound
+        losses = LeaseLosses(state_dir, shard_id)
+        return Shard(config, store, WordCount(), clock, bound, Publisher(state_dir, live), losses), bound
 
     return make
 

@@ -11,6 +11,7 @@ class Exit(IntEnum):
     CHECKPOINT = 72  # the lease table refused a checkpoint for a reason that retrying does not mend
     ORDER = 73  # the daemon delivered positions that do not increase
     CLOCK = 74  # the wall clock jumped
+    LEASES = 75  # the same lease is lost again and again: two workers under one id?
     SETTINGS = 78  # EX_CONFIG: the environment the launcher hands over is not complete
 
 

@@ -28,6 +28,7 @@ from consumer.decode import Rejected, decode
 from consumer.enrich import Enricher
 from consumer.exits import Exit, Leave
 from consumer.idle import IdleTurn
+from consumer.lease_losses import LeaseLosses
 from consumer.live import Publisher
 from consumer.logs import Log
 from consumer.open_file import OpenFile, SealedFile
@@ -51,6 +52,7 @@ class Shard:
         clock: Clock,
         log: Log,
         publisher: Publisher,
+        losses: LeaseLosses,
     ) -> None:
         self._config = config
         self._store = store
@@ -58,6 +60,7 @@ class Shard:
         self._clock = clock
         self._log = log
         self._publisher = publisher
+        self._losses = losses
         self._chain = ShardChain(store, config.layout, config.shard)
         self._checkpoints = Checkpoints(ZERO, clock, log)
         self._idle = IdleTurn(config.idle_turn)
@@ -67,6 +70,7 @@ class Shard:
         self._delivered = ZERO
         self._drift = clock.wall() - clock.monotonic()
         self._dropping = False  # parked, or the lease is lost
+        self._leaving = False  # asked to shut down: losing the lease is what follows
 
     def start(self, sequence_number: str, sub_sequence_number: int | None) -> None:
         """`sequence_number` is the lease's checkpoint: digits, or where the stream is entered."""
@@ -117,6 +121,7 @@ class Shard:
 
     def shutdown_requested(self, checkpointer: Checkpointer) -> None:
         """Gives up sealing in time; nothing is lost by that: the records are delivered again."""
+        self._leaving = True
         if self._dropping:
             return
         with self._callback(SHUTDOWN_SECONDS):
@@ -128,8 +133,15 @@ class Shard:
             self._checkpoints.commit(self._delivered, checkpointer)
 
     def lease_lost(self) -> None:
+        """Drop everything: whoever holds the lease reads it again. Raises Leave when it is lost too often."""
         self._log.info("lease-lost", buffered=self._file.records)
         self._drop()
+        if not self._leaving and self._losses.note(self._clock.wall()):
+            raise Leave(
+                Exit.LEASES,
+                f"the lease of {self._config.shard.shard} was lost again and again within minutes: another worker "
+                f"seems to run as {self._config.worker}; give each worker a WORKER_ID of its own",
+            )
 
     def park(self, reason: str) -> None:
         """Take and drop every further call: what would be stored could be lost, doubled or out of line."""

@@ -24,6 +24,7 @@ from articles.retry import RetryingStore
 from consumer.checkpointing import CheckpointRefused
 from consumer.enrich import WordCount
 from consumer.exits import Leave
+from consumer.lease_losses import LeaseLosses
 from consumer.live import Live, Publisher
 from consumer.logs import Log
 from consumer.record import Record
@@ -171,7 +172,7 @@ class World:
         store = RetryingStore(self.store, self.clock, 30.0)
         log = Log("ERROR", Null())  # type: ignore[arg-type]
         publisher = Publisher(None, Live(shard.name.shard, worker, 0, 0.0))
-        consumer = Shard(config, store, WordCount(), self.clock, log, publisher)
+        consumer = Shard(config, store, WordCount(), self.clock, log, publisher, LeaseLosses(None, shard.name.shard))
         dropped = [r.position for r in shard.records if r.position.sub and self.random.random() < 0.1]
         drops = frozenset(dropped) if self.faults and self.random.random() < 0.1 else frozenset()
         instance = Instance(self._numbers, application, shard, consumer, lease.checkpoint or ZERO, drops=drops)

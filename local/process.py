@@ -53,17 +53,26 @@ class Process:
 
 
 def start(
-    name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, cwd: Path | None = None
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    output: Path | None = None,
 ) -> Process:
-    """Start `command`; it cannot outlive us (see `tied`). Call from the main thread."""
-    with log.open("ab") as output:
+    """Start `command`; it cannot outlive us (see `tied`). Call from the main thread.
+
+    `log` gets its errors, and its output too unless `output` does.
+    """
+    with log.open("ab") as errors, (output or log).open("ab") as printed:
         popen = subprocess.Popen(
             [sys.executable, "-I", "-S", str(TIED), str(os.getpid()), *command],
             env=dict(environment),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=printed,
+            stderr=errors,
             start_new_session=True,  # a terminal's Ctrl-C is ours alone: we decide in which order things end
         )
     return Process(name, log, popen)

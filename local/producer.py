@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from articles.aws import translated
@@ -34,7 +35,7 @@ BUSY = (
 @dataclass(slots=True)
 class Progress:
     """What has been acknowledged so far. `invalid` are records that are no valid articles, `invalid_lines` the first
-    of their lines; `retried` counts refusals, not records."""
+    of their lines, `shards` the records of each; `retried` counts refusals, not records."""
 
     records: int = 0
     invalid: int = 0
@@ -42,6 +43,17 @@ class Progress:
     bytes: int = 0
     retried: int = 0
     invalid_lines: tuple[int, ...] = ()
+    shards: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Progress) -> None:
+        """Take in what another producer has put."""
+        self.records += other.records
+        self.invalid += other.invalid
+        self.words += other.words
+        self.bytes += other.bytes
+        self.retried += other.retried
+        self.invalid_lines += other.invalid_lines
+        self.shards += Counter(dict(other.shards))  # a copy in one step: `other` may be growing
 
 
 class Producer:
@@ -118,8 +130,9 @@ class Producer:
             self._ledger.writelines(ledger_line(record, answer) for record, answer in put)
             self._ledger.flush()
         done = self.progress
-        for record, _ in put:
+        for record, answer in put:
             done.records += 1
+            done.shards[answer["ShardId"]] += 1
             done.words += record.words or 0
             done.bytes += len(record.data)
             if record.words is None:

@@ -22,7 +22,7 @@ def main() -> None:
         if os.getppid() != parent:  # it went before we asked
             os._exit(1)
     try:
-        os.execvp(command[0], command)  # noqa: S606 - that is what this is for
+        os.execvp(command[0], command)
     except OSError as error:
         print(f"cannot run {command[0]}: {error.strerror}", file=sys.stderr)
         os._exit(127)

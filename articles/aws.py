@@ -26,6 +26,11 @@ _CONFIG: Final = Config(
     s3={"addressing_style": "auto"},
 )
 _ACTIVE_SECONDS: Final = 300
+_NO_CREDENTIALS: Final = (
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.CredentialRetrievalError,
+)
 _DENIED: Final = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403")
 _BAD_KEYS: Final = (
     "InvalidAccessKeyId",
@@ -184,16 +189,15 @@ def translated(service: str, what: str) -> Iterator[None]:
         yield
     except exceptions.ClientError as error:
         raise UserError(_said(service, what, error)) from error
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError) as error:
+    except _NO_CREDENTIALS as error:
         raise UserError(
             f"no AWS credentials for {what}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role"
         ) from error
     except exceptions.NoRegionError as error:
         raise UserError(f"no region for {service}: set AWS_REGION") from error
     except exceptions.ConnectionError as error:
-        raise UserError(
-            f"{service} does not answer ({what}): {_first_line(error)}; check the network, AWS_REGION and AWS_ENDPOINT_URL"
-        ) from error
+        advice = "check the network, AWS_REGION and AWS_ENDPOINT_URL"
+        raise UserError(f"{service} does not answer ({what}): {_first_line(error)}; {advice}") from error
     except (exceptions.BotoCoreError, ValueError) as error:
         raise UserError(f"{service} ({what}): {_first_line(error)}") from error
 
@@ -208,11 +212,11 @@ def _said(service: str, what: str, error: Any) -> str:
         return f"{what} lies in another region; set AWS_REGION to the region it was made in"
     if code in _DENIED:
         action = getattr(error, "operation_name", service)
-        return f"access to {what} was denied ({service}:{action}): compare properties/iam-policy.json; AWS said: {message}"
+        return f"access to {what} was denied ({service}:{action}), see properties/iam-policy.json; AWS said: {message}"
     if code in _EXPIRED:
         return f"the AWS credentials have expired ({what}); get new ones and try again"
     if code in _BAD_KEYS:
-        return f"the AWS credentials are not accepted ({what}): {code}; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return f"the AWS credentials are not accepted ({what}, {code}); check the AWS_… variables or the role"
     return f"{service} refused ({what}): {code}: {message}"
 
 

@@ -81,7 +81,12 @@ class _Classes:
         raise FileNotFoundError(f"no jar holds {name}")
 
 
-_SIZES: Final = {3: 4, 4: 4, 5: 8, 6: 8, 7: 2, 8: 2, 9: 4, 10: 4, 11: 4, 12: 4, 15: 3, 16: 2, 17: 4, 18: 4, 19: 2, 20: 2}
+# Bytes of a constant pool entry by its tag.
+_SIZES: Final = {
+    **{5: 8, 6: 8, 15: 3},
+    **dict.fromkeys((7, 8, 16, 19, 20), 2),
+    **dict.fromkeys((3, 4, 9, 10, 11, 12, 17, 18), 4),
+}
 
 
 def _members(code: bytes) -> tuple[list[Member], list[Member]]:

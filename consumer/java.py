@@ -27,7 +27,7 @@ def find_java(env: Mapping[str, str]) -> str:
         if java:
             found = java_version(java)
             if found is None:
-                raise UserError(f"{java} (from {name}) does not run; install Java {OLDEST_JAVA} or newer, or unset {name}")
+                raise UserError(f"{java} (from {name}) does not run; install Java {OLDEST_JAVA} or newer")
             if found < OLDEST_JAVA:
                 raise UserError(f"{java} (from {name}) is Java {found}; the daemon needs Java {OLDEST_JAVA} or newer")
             return java

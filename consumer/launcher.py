@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from articles.errors import UserError
-from consumer import java, jars
+from consumer import jars, java
 from consumer.identity import Identity
 from consumer.properties import PROFILES, TEMPLATES, render
 from consumer.settings import Settings, SettingsError, read_settings, to_environment
@@ -62,19 +62,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: bool) -> None:
     """Becomes the daemon, or returns after the checks alone. Raises UserError."""
-    from consumer import preflight  # boto3 takes a while to load: bad settings are told before
-
     settings, program, folder = _set_up(profile, env)
-    identity = preflight.identify(settings)
+    from consumer.preflight import Preflight  # boto3 takes a while to load: bad settings are told before
+
+    preflight = Preflight.open(settings)
     if start_chain_here:
-        preflight.start_chain_here(settings, identity, _say)
+        preflight.start_chain_here(_say)
         return
-    preflight.check(settings, identity, _say if check else _silent)
+    preflight.check(_say if check else _silent)
     if check:
-        _say(f"all is well: this worker can read {settings.stream_name} as {settings.worker_id}")
+        _say(f"all is well: {settings.worker_id} can read {settings.stream_name}")
         return
     state = open_state_dir(settings, _say)
-    become_daemon(profile, settings, identity, state, env, program, folder)
+    become_daemon(profile, settings, preflight.stream, state, env, program, folder)
 
 
 def _set_up(profile: str, env: Mapping[str, str]) -> tuple[Settings, str, Path]:

@@ -108,7 +108,7 @@ def check(properties: Mapping[str, str]) -> list[str]:
             problems.append(f"{key}={properties[key]} is refused: {reason}")
     problems += [f"{key} is not set: {reason}" for key, reason in _REQUIRED.items() if not properties.get(key)]
     if not (properties.get("initialPositionInStream") or properties.get("initialPositionInStreamExtended")):
-        problems.append("initialPositionInStream is not set: the daemon would start at LATEST and lose what came before")
+        problems.append("initialPositionInStream is not set: the default, LATEST, loses what came before")
     return problems
 
 

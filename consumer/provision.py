@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from articles import aws
 from articles.errors import UserError
-from consumer.lease_seed import SEEDED, seed_leases
+from consumer.lease_seed import seed_leases
 from consumer.settings import TRIM_HORIZON
 
 OWNER_INDEX: Final = "LeaseOwnerToLeaseKeyIndex"
@@ -183,7 +183,8 @@ def _is_active(dynamodb: Any, table: str) -> bool:
     with aws.translated("dynamodb", f"table {table}"):
         found = dynamodb.describe_table(TableName=table)["Table"]
     indexes = found.get("GlobalSecondaryIndexes", [])
-    return all(state == "ACTIVE" for state in (found["TableStatus"], *(i.get("IndexStatus", "ACTIVE") for i in indexes)))
+    states = [found["TableStatus"], *(index.get("IndexStatus", "ACTIVE") for index in indexes)]
+    return all(state == "ACTIVE" for state in states)
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
@@ -248,6 +249,3 @@ def _needed(value: str | None, name: str) -> str:
     if not value:
         raise UserError(f"{name} is not set")
     return value
-
-
-__all__ = ["OWNER_INDEX", "SEEDED", "Clients", "Plan", "Report", "add_arguments", "provision", "run"]

@@ -1,0 +1,121 @@
+"""Leases held against chains, before the daemon starts. No I/O.
+
+A running child that must refuse parks its shard, and it shows only in health and logs; here the same rules stop a
+worker before it starts, with all shards at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from articles.aws import Lease, Shard
+from articles.chain import Root
+from articles.errors import ChainError
+from articles.position import ZERO, Position
+from articles.tail import StoredObject, Tail
+from consumer.admission import ENTRY_POINTS, check_start, lease_position
+
+SHARD_END: Final = "SHARD_END"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What every chain must agree with; `retention_seconds` is the stream's."""
+
+    stream_arn: str
+    created: int
+    start_mode: str
+    retention_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A listed shard, its lease and its chain's tail, where there are any."""
+
+    shard: Shard
+    lease: Lease | None
+    tail: Tail | None
+
+    @property
+    def root(self) -> Root | None:
+        return self.tail.root if self.tail else None
+
+    @property
+    def position(self) -> Position:
+        return self.tail.state.position if self.tail else ZERO
+
+    @property
+    def last(self) -> StoredObject | None:
+        return self.tail.last if self.tail else None
+
+    @property
+    def ended(self) -> bool:
+        return self.tail is not None and self.tail.state.ended
+
+    @property
+    def lease_position(self) -> Position:
+        """The last position that the lease says is stored. Raises ChainError for LATEST."""
+        if self.lease is None:
+            return ZERO
+        if self.lease.checkpoint == SHARD_END:
+            return Position.of(self.shard.ending_sequence or self.shard.starting_sequence)
+        return lease_position(self.lease.checkpoint, self.lease.sub)
+
+    @property
+    def ended_without_its_chain(self) -> bool:
+        """The lease says that the shard was read to its end, but the chain does not: nobody will read it again."""
+        return self.lease is not None and self.lease.checkpoint == SHARD_END and not self.ended
+
+
+def problems(standings: Sequence[Standing], expected: Expected, table: str, wall: float) -> list[str]:
+    """One line each; empty when a worker may start. `wall` is the time in epoch seconds."""
+    if (remade := _remade(standings, expected, table)) is not None:
+        return [remade]
+    found = []
+    for standing in standings:
+        try:
+            _check(standing, expected, wall)
+        except ChainError as error:
+            found.append(f"{standing.shard.id}: {error}")
+    return found
+
+
+def _remade(standings: Sequence[Standing], expected: Expected, table: str) -> str | None:
+    """A stream that was deleted and made again under an old lease table is never read, without a word."""
+    for standing in standings:
+        lease, shard = standing.lease, standing.shard
+        if lease is None or lease.checkpoint in (*ENTRY_POINTS, SHARD_END) or not lease.checkpoint.isdecimal():
+            continue
+        if int(lease.checkpoint) < int(shard.starting_sequence):
+            return (
+                f"the lease table {table} is of an earlier stream of this name: its checkpoint {lease.checkpoint} of "
+                f"{shard.id} lies before that shard's first possible number {shard.starting_sequence} (the stream was "
+                f"made at {expected.created}). The daemon would read nothing. Give another APPLICATION_NAME, or delete "
+                f"the old leases: aws dynamodb delete-table --table-name {table}, then articles provision"
+            )
+    return None
+
+
+def _check(standing: Standing, expected: Expected, wall: float) -> None:
+    root = standing.root
+    if root is not None and root.stream_arn != expected.stream_arn:
+        raise ChainError(
+            f"its chain is of the stream {root.stream_arn}, this worker reads {expected.stream_arn}; use another PREFIX"
+        )
+    if standing.ended_without_its_chain:
+        raise ChainError(
+            f"its lease says SHARD_END, but its chain stands at {standing.position}: the records after that are not in "
+            "this prefix. Is it the prefix this application wrote to? To go on without them: "
+            "run_kcl.sh --start-chain-here"
+        )
+    if standing.ended:
+        return  # nothing follows: its lease is at or before the end
+    check_start(_Start(expected), standing, standing.lease_position, wall)
+
+
+class _Start:
+    def __init__(self, expected: Expected) -> None:
+        self.start_mode = expected.start_mode
+        self.retention_seconds = expected.retention_seconds

@@ -80,6 +80,7 @@ class Clone:
             shutil.rmtree(self.venv)
         self.stamps.folder.mkdir(parents=True)  # first of all: an interrupted start is then known to be ours
         run(
+            "python3 -m venv .venv",
             [sys.executable, "-I", "-m", "venv", self.venv],
             f"{sys.executable} cannot make virtual environments. On Debian and Ubuntu: `apt install python3-venv`.",
         )
@@ -169,6 +170,7 @@ class Clone:
         quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
         patience = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
         run(
+            "npm ci --prefix local",
             [*npm, "ci", *quietly, *patience, "--prefix", self.root / "local"],
             f"Check the network and npm's settings (`npm config list` shows them). {AGAIN}",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -32,12 +31,14 @@ CERTIFICATES: Final = (
 
 
 def run(
+    name: str,
     command: Sequence[str | Path],
     advice: str | Callable[[str], str],
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> None:
-    """Raises SetUpError with the last lines; `advice` may depend on them. Ends the command when we are interrupted."""
+    """Raises SetUpError with the last lines; `name` is what the message calls the command, and `advice` may depend on
+    the lines. Ends the command when we are interrupted."""
     words = [str(word) for word in command]
     kept: deque[str] = deque(maxlen=KEPT_LINES)
     try:
@@ -51,9 +52,8 @@ def run(
             env=surroundings(os.environ) | dict(environment or {}),
         )
     except OSError as error:
-        raise SetUpError(
-            f"{words[0]} does not start: {error.strerror}", advice if isinstance(advice, str) else advice("")
-        ) from error
+        advised = advice if isinstance(advice, str) else advice("")
+        raise SetUpError(f"{words[0]} does not start: {error.strerror}", advised) from error
     try:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
@@ -69,12 +69,8 @@ def run(
         if process.stdout is not None:
             process.stdout.close()
     if status:
-        told = "\n".join(kept)
-        raise SetUpError(
-            f"`{shlex.join(words)}` failed with status {status}",
-            advice if isinstance(advice, str) else advice(told),
-            tuple(kept),
-        )
+        advised = advice if isinstance(advice, str) else advice("\n".join(kept))
+        raise SetUpError(f"`{name}` failed with status {status}", advised, tuple(kept))
 
 
 def surroundings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,11 +19,13 @@ INSTALL: Final = ("install", "--require-hashes", "--no-deps", "--no-compile", "-
 BINARY: Final = ("--only-binary", ":all:")
 FROM_SOURCE: Final = (*BINARY, "--no-binary", "amazon-kclpy", "--no-build-isolation", "--use-pep517")
 AGAIN: Final = "Then run this again: what is done is kept."
+NETWORK: Final = f"Check the network and pip's settings (`pip config list` shows them). {AGAIN}"
 ADVICE: Final = {
     "DO NOT MATCH THE HASHES": "What was delivered is not what was locked: do not install it by other means. "
     "Empty pip's cache (`pip cache purge`); if it happens again, ask whoever runs the package mirror.",
-    "No matching distribution found": "There is no ready-made package for this Python on this machine. "
-    "Linux (x86-64, arm64) and macOS with Python 3.11 to 3.13 are known to work.",
+    "Retrying": NETWORK,
+    "No matching distribution found": "Either pip cannot reach its registry (`pip config list` shows its settings), or "
+    "that has no ready-made package for this Python on this machine: Python 3.11 to 3.13 on Linux and macOS have all.",
     "missing_jars": "The daemon's jars could not all be downloaded. Check the network; where there is a mirror of "
     f"Maven Central, name its address in KCL_MVN_REPO_SEARCH_URL. {AGAIN}",
     "No space left": f"The disk is full: this needs about 700 MB. {AGAIN}",
@@ -33,7 +35,7 @@ ADVICE: Final = {
 def advice_for(told: str) -> str:
     """What to do about the last lines that pip printed."""
     known = (advice for sign, advice in ADVICE.items() if sign in told)
-    return next(known, f"Check the network and pip's settings (`pip config list` shows them). {AGAIN}")
+    return next(known, NETWORK)
 
 
 class Packages:
@@ -83,6 +85,7 @@ class Packages:
         said = [""]
         self._progress.detail = lambda: _jars_there(building) or said[0]
         run(
+            f"pip install -r requirements/{name}.lock",
             [self._python, *PIP, *INSTALL, *options, "--requirement", lock],
             advice_for,
             {"TMPDIR": str(building)},
@@ -95,20 +98,20 @@ class Packages:
         if not problems:
             return
         # Neither this installation nor the wheel that pip keeps of it may be taken for good by the next run.
-        run([self._python, *PIP, "uninstall", "--yes", "amazon-kclpy"], "")
+        run("pip uninstall", [self._python, *PIP, "uninstall", "--yes", "amazon-kclpy"], "")
         with contextlib.suppress(SetUpError):  # a pip without a cache has nothing to remove
-            run([self._python, *PIP, "cache", "remove", "amazon_kclpy"], "")
+            run("pip cache", [self._python, *PIP, "cache", "remove", "amazon_kclpy"], "")
         raise SetUpError(
             "the daemon's jars are not those of consumer/jars.sha256",
-            f"They were removed again. {AGAIN} If it happens again, do not use them: something between here and Maven "
-            "Central changes files.",
+            "They were removed; run this again, which downloads them anew. If it happens again, use them by no other way: "
+            "something between here and Maven Central changes files.",
             tuple(problems),
         )
 
     def _compile(self) -> None:
         """In parallel, which pip cannot; afterwards every start is quick, also from a read-only file system."""
         self._progress.detail = lambda: "compiling"
-        run([self._python, "-I", "-m", "compileall", "-q", "-j", "0", self.site()], AGAIN)
+        run("compileall", [self._python, "-I", "-m", "compileall", "-q", "-j", "0", self.site()], AGAIN)
 
 
 def _jars_there(building: Path) -> str:

@@ -17,21 +17,25 @@ def python(code: str) -> list[str]:
 
 def test_lines_are_handed_on_as_they_come() -> None:
     lines: list[str] = []
-    run(python("print('one'); print(); print('two')"), "advice", on_line=lines.append)
+    run("name", python("print('one'); print(); print('two')"), "advice", on_line=lines.append)
     assert lines == ["one", "two"]
 
 
 def test_a_failure_keeps_the_last_lines_and_says_what_to_do() -> None:
     with pytest.raises(SetUpError) as raised:
-        run(python("import sys; [print(f'line {n}.') for n in range(99)]; sys.exit(3)"), lambda told: told[-8:] + "!")
+        run(
+            "pip install",
+            python("import sys; [print(f'line {n}.') for n in range(99)]; sys.exit(3)"),
+            lambda told: told[-8:] + "!",
+        )
     assert raised.value.lines == tuple(f"line {n}." for n in range(99 - KEPT_LINES, 99))
     assert raised.value.advice == "line 98.!"
-    assert "failed with status 3" in str(raised.value)
+    assert str(raised.value).startswith("`pip install` failed with status 3:\n    line 84.\n")
 
 
 def test_a_program_that_is_not_there_is_a_set_up_error() -> None:
     with pytest.raises(SetUpError, match=r"/no/such does not start: No such file or directory\nadvice"):
-        run(["/no/such"], "advice")
+        run("name", ["/no/such"], "advice")
 
 
 def test_an_interruption_ends_the_command(tmp_path: Path) -> None:
@@ -42,6 +46,7 @@ def test_an_interruption_ends_the_command(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(
+            "name",
             python(
                 f"import os, pathlib, signal; pathlib.Path({str(pid)!r}).write_text(str(os.getpid()));"
                 "print('ready', flush=True); signal.pause()"

@@ -88,7 +88,8 @@ def client(service: str, *, region: str | None = None, endpoint_url: str | None 
     service). Raises UserError when there is no region."""
     region = region or os.environ.get("AWS_REGION")  # boto3 itself reads AWS_DEFAULT_REGION alone
     with translated(service, f"region {region}"):
-        return boto3.session.Session(region_name=region).client(service, endpoint_url=endpoint_url, config=_CONFIG)
+        session: Any = boto3.session.Session(region_name=region)  # its types want the service as a literal
+        return session.client(service, endpoint_url=endpoint_url, config=_CONFIG)
 
 
 def credentials_method() -> str | None:

@@ -83,7 +83,9 @@ class _Classes:
 
 # Bytes of a constant pool entry by its tag.
 _SIZES: Final = {
-    **{5: 8, 6: 8, 15: 3},
+    5: 8,
+    6: 8,
+    15: 3,
     **dict.fromkeys((7, 8, 16, 19, 20), 2),
     **dict.fromkeys((3, 4, 9, 10, 11, 12, 17, 18), 4),
 }

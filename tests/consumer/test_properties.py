@@ -115,7 +115,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_the_list_of_keys_is_what_the_jars_say() -> None:
     keys = known_keys(jars_folder())
-    assert KNOWN_KEYS == set(keys), "regenerate it: python -m consumer.jar_keys > consumer/known_keys.py"
+    assert set(keys) == KNOWN_KEYS, "regenerate it: python -m consumer.jar_keys > consumer/known_keys.py"
     source = Path(__file__).parents[2] / "consumer" / "known_keys.py"
     assert source.read_text("utf-8") == module_text(keys)
 
@@ -131,7 +131,7 @@ def test_no_policy_lets_anybody_delete_an_object(name: str) -> None:
 def test_only_metrics_are_allowed_on_everything() -> None:
     for name in ("iam-policy", "iam-policy-provision", "iam-policy-operator"):
         policy = json.loads((TEMPLATES / f"{name}.json").read_text("utf-8"))
-        wide = [statement for statement in policy["Statement"] if statement["Resource"] == "*"]
+        wide = [each for each in policy["Statement"] if each["Resource"] == "*"]
         assert all(
             statement["Action"] == ["cloudwatch:PutMetricData"] and "Condition" in statement for statement in wide
         )

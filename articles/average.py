@@ -15,7 +15,7 @@ from articles.chain import ShardName, Totals
 from articles.errors import ChainError, UserError
 from articles.keys import Layout
 from articles.retry import RetryingStore
-from articles.scan import LinkObject, Selection, ignore, look
+from articles.scan import LinkObject, Selection, ignore, look, nothing
 from articles.walk import OffLine, Walk, Why
 
 _K = TypeVar("_K")
@@ -113,14 +113,6 @@ def check_roots(walk: Walk[LinkObject], layout: Layout, selection: Selection) ->
             raise ChainError(f"{found.problem}; run `articles verify`")
     if not walk.lines:
         raise UserError(nothing(layout, selection))
-
-
-def nothing(layout: Layout, selection: Selection) -> str:
-    of = f" of stream {selection.stream!r}" if selection.stream else ""
-    return (
-        f"nothing{of} is stored under the prefix {layout.prefix!r}: no chain has begun there; "
-        "check --bucket, --prefix and --stream, and that a worker runs"
-    )
 
 
 def _put(groups: dict[_K, Group], name: _K, one: Group) -> None:

@@ -26,9 +26,12 @@ def encode_dead_letter(record: Avro) -> bytes:
 
 def decode_articles(block: bytes, count: int) -> Iterator[Avro]:
     """The records of one uncompressed block written by this version; timestamps stay epoch milliseconds."""
-    source = io.BytesIO(block)
-    for _ in range(count):
-        yield _plain(fastavro.schemaless_reader(source, _RAW_ARTICLE, None))
+    return _decode(_RAW_ARTICLE, block, count)
+
+
+def decode_dead_letters(block: bytes, count: int) -> Iterator[Avro]:
+    """As `decode_articles`, for what was rejected."""
+    return _decode(_RAW_DEAD_LETTER, block, count)
 
 
 def read_container(source: IO[bytes]) -> Iterator[Avro]:
@@ -44,6 +47,12 @@ def _encode(parsed: Any, record: Avro) -> bytes:
     return target.getvalue()
 
 
+def _decode(raw: Any, block: bytes, count: int) -> Iterator[Avro]:
+    source = io.BytesIO(block)
+    for _ in range(count):
+        yield _plain(fastavro.schemaless_reader(source, raw, None))
+
+
 def _plain(record: Any) -> Avro:
     assert isinstance(record, dict)  # noqa: S101
     return record
@@ -56,3 +65,4 @@ def _without_logical_types(node: Any) -> Any:
 
 
 _RAW_ARTICLE: Final = fastavro.parse_schema(_without_logical_types(schema.ARTICLE))
+_RAW_DEAD_LETTER: Final = fastavro.parse_schema(_without_logical_types(schema.DEAD_LETTER))

@@ -242,9 +242,9 @@ class Link:
                 int(said["schema"]),
                 said["enrichment"],
                 said["software"],
-                tuple((count, size) for count, size in json.loads(said["blocks"])),
+                tuple((int(count), int(size)) for count, size in json.loads(said["blocks"])),
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except (UserError, KeyError, ValueError, TypeError) as error:
             raise ChainError(f"the header of {key} is not a link's: {error!r}") from error
 
 

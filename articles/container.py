@@ -118,6 +118,11 @@ def assemble(
     return b"".join(parts)
 
 
+def framed_size(count: int, size: int) -> int:
+    """Bytes that a block of `count` records and `size` bytes of data takes in a file."""
+    return len(_long(count)) + len(_long(size)) + size + 16
+
+
 def read_header(data: bytes) -> Header:
     """Raises Truncated when `data` ends inside the header, ChainError when it is not a container file."""
     if data[:4] != MAGIC[: len(data[:4])]:

@@ -141,3 +141,11 @@ def links(
         progress(1)
         if answer:
             yield answer
+
+
+def nothing(layout: Layout, selection: Selection) -> str:
+    of = f" of stream {selection.stream!r}" if selection.stream else ""
+    return (
+        f"nothing{of} is stored under the prefix {layout.prefix!r}: no chain has begun there; "
+        "check --bucket, --prefix and --stream, and that a worker runs"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from articles.chain import Link, Root, ShardName, State, Summary, check_step
-from articles.container import HEADER_GUESS, Truncated, read_header
+from articles.container import HEADER_GUESS, Header, Truncated, read_header
 from articles.errors import ChainError
 from articles.keys import Layout
 from articles.retry import RetryingStore
@@ -94,13 +94,18 @@ def read_summary(store: RetryingStore, info: ObjectInfo) -> StoredObject:
 
 def read_link(store: RetryingStore, key: str, size: int) -> Link:
     """A link's header, read without its blocks; raises ChainError when there is none."""
+    return Link.from_metadata(key, read_object_header(store, key, size).metadata)
+
+
+def read_object_header(store: RetryingStore, key: str, size: int) -> Header:
+    """The header of a container file of `size` bytes; raises ChainError when it is none."""
     wanted = HEADER_GUESS
     while True:
         data = store.read(key, 0, min(wanted, size)) if size else b""
         if data is None:
             raise ChainError(f"{key} was there and is gone; links are never deleted")
         try:
-            return Link.from_metadata(key, read_header(data).metadata)
+            return read_header(data)
         except Truncated:
             if wanted >= size:
                 raise ChainError(f"{key} ends inside its header") from None

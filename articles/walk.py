@@ -51,10 +51,11 @@ class OnLine(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class OffLine:
-    """`state` is where the shard's line stands, `missing` the key that it waits for."""
+    """`state` is where the shard's line stands, `missing` the key that it waits for; `size` is in bytes."""
 
     key: str
     why: Why
+    size: int = 0
     shard: ShardName | None = None
     position: str = ""
     state: State | None = None
@@ -98,18 +99,18 @@ class Walk(Generic[_T]):
             self._add(found)
 
     def __iter__(self) -> Iterator[OnLine[_T] | OffLine]:
-        def examine(found: tuple[ObjectInfo, ParsedKey | None]) -> tuple[str, ParsedKey | None, _T | None]:
+        def examine(found: tuple[ObjectInfo, ParsedKey | None]) -> tuple[ObjectInfo, ParsedKey | None, _T | None]:
             item, parsed = found
-            return item.key, parsed, self._examine(item.key) if parsed else None
+            return item, parsed, self._examine(item.key) if parsed else None
 
-        for key, parsed, answer in many(
+        for item, parsed, answer in many(
             examine, listed(self._store, self._layout, self._selection), self._workers, self._window
         ):
             self._progress(1)
             if parsed is None:
-                yield OffLine(key, Why.STRANGER)
+                yield OffLine(item.key, Why.STRANGER, item.size)
             else:
-                yield from self._place(key, parsed, answer)
+                yield from self._place(item, parsed, answer)
         for lines in list(self.lines.values()):
             yield from self._catch_up(lines[-1], None)
 
@@ -118,7 +119,8 @@ class Walk(Generic[_T]):
             lines = self.lines.setdefault(found.root.shard, [])
             lines.append(Line(found.root, found.root.state))
 
-    def _place(self, key: str, parsed: ParsedKey, answer: _T | None) -> Iterator[OnLine[_T] | OffLine]:
+    def _place(self, item: ObjectInfo, parsed: ParsedKey, answer: _T | None) -> Iterator[OnLine[_T] | OffLine]:
+        key = item.key
         if parsed.shard not in self.lines:  # the root may be younger than our listing of roots
             for found in roots(self._store, self._layout, Selection(*_names(parsed.shard))):
                 if found.shard:
@@ -126,7 +128,7 @@ class Walk(Generic[_T]):
         lines = self.lines.get(parsed.shard)
         at = str(parsed.position)
         if not lines:
-            yield OffLine(key, Why.ROOTLESS, parsed.shard, at)
+            yield OffLine(key, Why.ROOTLESS, item.size, parsed.shard, at)
             return
         line = next((line for line in reversed(lines) if self._next(line) == key), None)
         if line is None:
@@ -138,7 +140,7 @@ class Walk(Generic[_T]):
         missing = self._next(line) or ""
         # A line that waits for a key before this one was not served: a link is missing.
         why = Why.BREAK if line.stuck or (missing and missing < key) else Why.FORK
-        yield OffLine(key, why, parsed.shard, at, line.state, missing)
+        yield OffLine(key, why, item.size, parsed.shard, at, line.state, missing)
 
     def _catch_up(self, line: Line, until: str | None) -> Iterator[OnLine[_T] | OffLine]:
         while (key := self._next(line)) and (until is None or key < until):
@@ -157,7 +159,7 @@ class Walk(Generic[_T]):
                 after, problem = None, str(error)
         if answer is None or after is None:
             line.stuck = True
-            return OffLine(key, Why.UNREADABLE, line.root.shard, str(before.position), before, "", problem)
+            return OffLine(key, Why.UNREADABLE, 0, line.root.shard, str(before.position), before, "", problem)
         line.state = after
         line.objects += 1
         return OnLine(key, line.root, before, after, answer)

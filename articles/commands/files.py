@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Final
 
-from articles import average, options, scan
+from articles import options, scan
 from articles.chain import Totals
 from articles.commands import table
 from articles.errors import UserError
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
                 _print(rows)
                 rows.clear()
     if not count and not any(scan.roots(store, layout, selection)):
-        raise UserError(average.nothing(layout, selection))
+        raise UserError(scan.nothing(layout, selection))
     if args.json:
         summed = {"files": count, "bytes": size, **_counts(totals)}
         print(("\n" if count else '{"files": [') + f'], "totals": {table.as_json(summed)}' + "}")

@@ -103,8 +103,8 @@ class Packages:
             run("pip cache", [self._python, *PIP, "cache", "remove", "amazon_kclpy"], "")
         raise SetUpError(
             "the daemon's jars are not those of consumer/jars.sha256",
-            "They were removed; run this again, which downloads them anew. If it happens again, use them by no other way: "
-            "something between here and Maven Central changes files.",
+            "They were removed; run this again, which downloads them anew. "
+            "If it happens again, something between here and Maven Central changes files: do not use them.",
             tuple(problems),
         )
 

@@ -1,4 +1,4 @@
-"""`articles provision` makes what is missing, changes nothing that is there, and seeds leases only before any worker."""
+"""`articles provision` makes what is missing, changes nothing that is there, and seeds leases before any worker."""
 
 from __future__ import annotations
 

@@ -122,13 +122,16 @@ def _last_link(store: RetryingStore, layout: Layout, root: Root, page: str) -> S
     for item in _from(store, layout.page(page), start):
         parsed = layout.parse_link(item.key)
         if parsed and parsed.shard == root.shard and parsed.position >= root.start:
-            last = item.key
+            last = item.key, State(parsed.position, parsed.page)
     if last is None:
         return None
-    info = store.head(last)
+    key, before = last
+    info = store.head(key)
     if info is None:
-        raise ChainError(f"{last} was listed and is gone; links are never deleted")
-    return read_summary(store, info)
+        raise ChainError(f"{key} was listed and is gone; links are never deleted")
+    stored = read_summary(store, info)
+    check_step_at(key, before, stored.summary.after)  # else a link that leads back would be followed by a fork
+    return stored
 
 
 def _from(store: RetryingStore, folder: str, start: str) -> Iterator[ObjectInfo]:

@@ -226,6 +226,9 @@ class Link:
         """Raises ChainError when an entry is missing or makes no sense."""
         try:
             said = {n.removeprefix("articles."): v.decode() for n, v in metadata.items() if n.startswith("articles.")}
+            totals = Totals(int(said["good"]), int(said["rejected"]), int(said["words"]))
+            if totals.records != int(said["records"]):
+                raise ValueError(f"{said['records']} records are not {said['good']} and {said['rejected']}")
             return cls(
                 ShardName(said["stream"], int(said["created"]), said["shard"]),
                 State.parse(said["before"]),
@@ -234,7 +237,7 @@ class Link:
                 Position.parse(said["last"]) if said["last"] else None,
                 int(said["first_arrival"]) if said["first_arrival"] else None,
                 int(said["last_arrival"]) if said["last_arrival"] else None,
-                Totals(int(said["good"]), int(said["rejected"]), int(said["words"])),
+                totals,
                 said["worker"],
                 said["digest"],
                 said["dead_letter_key"],

@@ -79,12 +79,14 @@ def _of_metadata(info: ObjectInfo, link: Link) -> Sequence[Finding]:
     said = Summary.from_attributes(info.attributes)
     if said is None:
         return [Finding("metadata_lost", "the object metadata is gone, as in a copy; the header answers", INFO)]
-    if said.to_attributes() == link.summary.to_attributes():
-        return []
-    ours, theirs = link.summary.to_attributes(), said.to_attributes()
+    # As it stands there: also entries that nobody reads must be right.
     differing = ", ".join(
-        f"{name} {theirs[name]!r} instead of {ours[name]!r}" for name in ours if ours[name] != theirs[name]
+        f"{name} is {info.attributes.get(name)!r} instead of {value!r}"
+        for name, value in link.summary.to_attributes().items()
+        if info.attributes.get(name) != value
     )
+    if not differing:
+        return []
     return [Finding("metadata", f"the object metadata contradicts the header: {differing}")]
 
 

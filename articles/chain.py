@@ -133,7 +133,7 @@ class Root:
                 int(said["written"]),
                 str(said["software"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ChainError(f"the root {key} cannot be read: {error}") from error
 
 
@@ -247,7 +247,7 @@ class Link:
                 said["software"],
                 tuple((int(count), int(size)) for count, size in json.loads(said["blocks"])),
             )
-        except (UserError, KeyError, ValueError, TypeError) as error:
+        except (UserError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise ChainError(f"the header of {key} is not a link's: {error!r}") from error
 
 

@@ -80,7 +80,7 @@ class Demo:
         set_up = self._elapsed()
         with feed:
             self._feed = feed
-            self._enter("starting the workers")
+            self._enter("starting the workers; putting articles")
             self._store_everything(feed, self._chains)
         problems = []
         if not options.keep:

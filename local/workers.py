@@ -2,7 +2,8 @@
 
 They are not started all at once. Workers that race for the very first leader lock (there is no lock item yet) can
 lose two minutes: the loser's lock client sleeps, and leases that are given to it lie idle. So the first one starts
-alone, and the others as soon as the lock is taken.
+alone, and the others once its Java is up: they come to the lock a start of Java later, and still early enough for the
+first sharing out of leases.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from local.process import Process, start
 PROJECT = Path(__file__).resolve().parent.parent
 LAUNCHER = (sys.executable, "-P", "-m", "consumer.launcher", "--profile", "local")  # what run_kcl.sh runs
 STOP_SECONDS = 30.0  # the daemon's own grace is 20 s
+DAEMON_SPEAKS = b"MultiLangDaemonConfig"  # the logger of its first lines
+JAVA_OPTIONS = "-Xmx256m -XX:TieredStopAtLevel=1"  # quick to start on few cores; a demo is over before C2 pays
 STOPPED = (0, 143, -15)
 
 
@@ -44,10 +47,10 @@ class Workers:
             process.kill()
 
     def start_due(self) -> None:
-        """Start the first worker; once it leads, the others. Call again and again."""
+        """Start the first worker; once its Java is up, the others. Call again and again."""
         if not self._processes:
             self._start(self.ids[0])
-        elif len(self._processes) < len(self.ids) and self._has_leader():
+        elif len(self._processes) < len(self.ids) and self._first_is_up():
             for worker in self.ids[1:]:
                 self._start(worker)
 
@@ -83,15 +86,13 @@ class Workers:
         state = self._folder / "state" / worker
         state.mkdir(parents=True)
         own = {"WORKER_ID": worker, "STATE_DIR": str(state), "TMPDIR": str(self._folder)}
+        own["ARTICLES_JAVA_OPTS"] = f"{JAVA_OPTIONS} {self._environment.get('ARTICLES_JAVA_OPTS', '')}"
         path = os.pathsep.join(filter(None, (str(PROJECT), self._environment.get("PYTHONPATH"))))
         environment = self._environment | own | {"PYTHONPATH": path}
         self._processes.append(start(worker, LAUNCHER, environment, self.log(worker), cwd=self._folder))
 
-    def _has_leader(self) -> bool:
-        item = self._dynamodb.get_item(
-            TableName=f"{self._application}-CoordinatorState", Key={"key": {"S": "Leader"}}, ConsistentRead=True
-        )
-        return "Item" in item
+    def _first_is_up(self) -> bool:
+        return DAEMON_SPEAKS in self.log(self.ids[0]).read_bytes()
 
 
 def _ending(process: Process) -> str:

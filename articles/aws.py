@@ -173,6 +173,15 @@ def _lease(item: Mapping[str, Any]) -> Lease:
     )
 
 
+def has_item(dynamodb: Any, table: str, key: str, value: str) -> bool:
+    """False where there is no such table, too."""
+    with translated("dynamodb", f"table {table}"):
+        try:
+            return "Item" in dynamodb.get_item(TableName=table, Key={key: {"S": value}}, ConsistentRead=True)
+        except dynamodb.exceptions.ResourceNotFoundException:
+            return False
+
+
 def wait_until(what: str, ready: Any, seconds: float = _ACTIVE_SECONDS, every: float = 0.2) -> None:
     """Polls until `ready()` is true; raises UserError when it takes too long."""
     deadline = time.monotonic() + seconds

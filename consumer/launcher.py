@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -26,6 +28,7 @@ from consumer.settings import Settings, SettingsError, read_settings, to_environ
 from consumer.state_dir import StateDir, open_state_dir
 
 CHILD: Final = "-P -m consumer"  # -P: what lies in the working directory must not stand in for a module
+APART_SECONDS: Final = 3.0
 DAEMON: Final = "software.amazon.kinesis.multilang.MultiLangDaemon"
 PROFILE_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
     "production": {},
@@ -74,6 +77,10 @@ def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: 
         _say(f"all is well: {settings.worker_id} can read {settings.stream_name}")
         return
     state = open_state_dir(settings, _say)
+    if profile == "production" and not preflight.has_leader():
+        # Of two workers that race for a lock that nobody has held, the loser's daemon sleeps for two minutes inside
+        # the lock client, with leases assigned to it. So workers that are started together do not start at once.
+        time.sleep(random.uniform(0, APART_SECONDS))
     become_daemon(profile, settings, preflight.stream, state, env, program, folder)
 
 

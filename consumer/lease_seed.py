@@ -27,9 +27,15 @@ def seed_leases(kinesis: Any, dynamodb: Any, stream: str, table: str, start_at: 
     leases = aws.read_leases(dynamodb, table) or []
     if (reason := why_not(leases)) is not None:
         return Seeded(0, f"not touched: {reason}")
-    shards = aws.list_shards(kinesis, stream, at_trim_horizon=True)
+    shards = oldest(aws.list_shards(kinesis, stream, at_trim_horizon=True))
     count = sum(_put(dynamodb, table, shard) for shard in shards)
     return Seeded(count, f"{SEEDED}: {count} of {len(shards)} shards" if count else f"there: {len(leases)}")
+
+
+def oldest(shards: Sequence[Shard]) -> list[Shard]:
+    """Those without a parent among them. AWS lists no others at the trim horizon; emulators do."""
+    ids = {shard.id for shard in shards}
+    return [shard for shard in shards if not ids.intersection(shard.parents)]
 
 
 def why_not(leases: Sequence[Lease]) -> str | None:

@@ -12,7 +12,7 @@ from articles import aws
 from articles.aws import Lease, Shard
 from articles.errors import UserError
 from consumer import provision as command
-from consumer.lease_seed import lease_item, why_not
+from consumer.lease_seed import lease_item, oldest, why_not
 from consumer.provision import OWNER_INDEX, Clients, Plan, provision, read_tags
 
 FRESH = Lease("shardId-000000000000", "TRIM_HORIZON", 0, None, 0, None, (), 0)
@@ -121,6 +121,13 @@ def test_a_child_shards_lease_names_its_parents() -> None:
     shard = Shard("shardId-000000000002", ("shardId-000000000000", "shardId-000000000001"), "1", None, "0", "9")
     assert lease_item(shard)["parentShardId"] == {"SS": list(shard.parents)}
     assert "parentShardId" not in lease_item(dataclasses.replace(shard, parents=()))
+
+
+def test_a_child_whose_parent_is_still_listed_waits_for_its_end() -> None:
+    parent = Shard("shardId-000000000000", (), "1", "5", "0", "9")
+    children = [Shard(f"shardId-00000000000{n}", (parent.id,), "6", None, "0", "9") for n in (1, 2)]
+    assert oldest([parent, *children]) == [parent]
+    assert oldest(children) == children  # the parent has expired
 
 
 def test_a_wrong_stream_is_told_before_anything_is_made(plan: Plan, clients: Clients) -> None:

@@ -6,6 +6,7 @@ side, in one process or in many.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -23,14 +24,14 @@ from typing import TypeVar
 
 import pytest
 
-from articles.aws import Lease, Shard, client, describe_stream, list_shards, read_leases
+from articles.aws import Lease, Shard, StreamIdentity, client, describe_stream, list_shards, read_leases
 from consumer.provision import Clients, Plan, provision
 from local.emulator import Emulator
 from local.producer import Producer
 from local.source import Outgoing, generated
 from tests.end_to_end.stored import Ledger, Stored, read
 from tests.end_to_end.watcher import Watcher
-from tests.end_to_end.worker import LAUNCHER, PROJECT, Worker
+from tests.end_to_end.worker import LAUNCHER, PROJECT, TERMINATED, Worker
 
 _T = TypeVar("_T")
 _numbers = itertools.count(1)
@@ -98,6 +99,13 @@ class Pipeline:
             worker.start()
             self.wait_for("a leader", self._has_leader)
 
+    def stop(self) -> None:
+        """SIGTERM to all workers, and all must end as they should."""
+        running = [worker for worker in self.workers if worker.exit_status is None]
+        for worker in running:
+            worker.terminate()
+        assert {worker.id: worker.wait() for worker in running} == {worker.id: TERMINATED for worker in running}
+
     def launch(self, worker_id: str = "worker-1") -> subprocess.CompletedProcess[str]:
         """Run a launcher that is expected to refuse."""
         environment = self.environment | {"WORKER_ID": worker_id, "STATE_DIR": str(self.folder / "refused")}
@@ -159,9 +167,18 @@ class Pipeline:
     def leases(self) -> dict[str, Lease]:
         return {lease.key: lease for lease in read_leases(self.dynamodb, self.application) or ()}
 
-    @property
-    def created(self) -> int:
-        return describe_stream(self.kinesis, self.stream).created
+    def identity(self) -> StreamIdentity:
+        return describe_stream(self.kinesis, self.stream)
+
+    def key_of(self, shard: str) -> str:
+        """A partition key that hashes into the shard."""
+        hashes = self.shards()[shard]
+        for number in itertools.count():
+            key = f"key-{number}"
+            hashed = int.from_bytes(hashlib.md5(key.encode()).digest())
+            if int(hashes.starting_hash) <= hashed <= int(hashes.ending_hash):
+                return key
+        raise AssertionError("unreachable")
 
     def stored(self) -> Stored:
         return read(self.s3, self.bucket, self.prefix)

@@ -31,9 +31,11 @@ class Worker:
         self._processes: list[Process] = []
         self._is_to_end = False
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
+        """`settings` replace earlier ones."""
         assert self.exit_status is not None or not self._processes, f"{self.id} runs already"
         self._is_to_end = False
+        self._environment |= settings
         self._processes.append(start(self.id, LAUNCHER, self._environment, self.log, cwd=self._folder))
 
     @property
@@ -78,12 +80,6 @@ class Worker:
         status = self._processes[-1].wait(seconds)
         assert status is not None, f"{self.id} still runs after {seconds:.0f} s\n{self.last_lines()}"
         return status
-
-    def stop(self) -> None:
-        """As an operator does, and it must go as it should."""
-        self.terminate()
-        status = self.wait()
-        assert status == TERMINATED, f"{self.id} ended with status {status}\n{self.last_lines()}"
 
     def check(self) -> None:
         """It must not have ended by itself."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import zlib
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 UNPACKED_BYTES: Final = 16 << 20
 """Bound on an unpacked payload: a record of 1 MiB can unpack to a thousand times its size."""
+MEMBERS: Final = 256
+"""Bound on the members put together: each one costs a copy of what is left, and 1 MiB holds 100,000 empty ones."""
 
 
 class BadPayload(ValueError):
@@ -26,19 +29,10 @@ def unpack(data: bytes) -> bytes:
 
 
 def _gunzip(data: bytes) -> bytes:
-    plain = b""
     try:
-        while data:  # a gzip file may consist of several members
-            member = zlib.decompressobj(wbits=31)
-            plain += member.decompress(data, UNPACKED_BYTES + 1 - len(plain))
-            if len(plain) > UNPACKED_BYTES:
-                raise BadPayload(f"gzip data unpacks to more than {UNPACKED_BYTES} bytes")
-            if not member.eof:
-                raise BadPayload("gzip data is cut short")
-            data = member.unused_data
+        return _join("gzip", data, lambda: zlib.decompressobj(wbits=31))
     except zlib.error as error:
         raise BadPayload(f"gzip data is damaged: {error}") from error
-    return plain
 
 
 def _unzstd(data: bytes) -> bytes:
@@ -47,17 +41,37 @@ def _unzstd(data: bytes) -> bytes:
     else:
         from backports import zstd  # here, so that children without such payloads do not load it
 
-    plain = b""
+    # A frame may demand a window of gigabytes; 2**27 is what every decoder accepts by default.
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
     try:
-        while data:
-            # A frame may demand a window of gigabytes; 2**27 is what every decoder accepts by default.
-            frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 27})
-            plain += frame.decompress(data, UNPACKED_BYTES + 1 - len(plain))
-            if len(plain) > UNPACKED_BYTES:
-                raise BadPayload(f"zstd data unpacks to more than {UNPACKED_BYTES} bytes")
-            if not frame.eof:
-                raise BadPayload("zstd data is cut short")
-            data = frame.unused_data
+        return _join("zstd", data, lambda: zstd.ZstdDecompressor(options=options))
     except zstd.ZstdError as error:
         raise BadPayload(f"zstd data is damaged: {error}") from error
-    return plain
+
+
+class _Unpacker(Protocol):
+    """What zlib's and zstd's decompressors have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _join(kind: str, data: bytes, unpacker: Callable[[], _Unpacker]) -> bytes:
+    """What all members of `data` unpack to."""
+    parts: list[bytes] = []
+    left = UNPACKED_BYTES
+    while data:
+        if len(parts) == MEMBERS:
+            raise BadPayload(f"{kind} data has more than {MEMBERS} members")
+        member = unpacker()
+        parts.append(member.decompress(data, left + 1))  # never 0, which would mean no bound
+        left -= len(parts[-1])
+        if left < 0:
+            raise BadPayload(f"{kind} data unpacks to more than {UNPACKED_BYTES} bytes")
+        if not member.eof:
+            raise BadPayload(f"{kind} data is cut short")
+        data = member.unused_data
+    return b"".join(parts)

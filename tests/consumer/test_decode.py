@@ -1,0 +1,253 @@
+"""Every kind of bad input is rejected with its reason; a valid article comes out as it went in."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from articles.avro import encode_dead_letter
+from consumer.decode import Article, Rejected, decode
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+GOOD = b'{"article_id":"a","content":"c"'
+REASONS = {
+    "empty", "compressed", "encoding", "json", "object", "duplicate-key", "missing", "null", "empty-field", "type",
+    "number", "depth",
+}  # fmt: skip
+
+
+def also(member: bytes) -> bytes:
+    """A good article with one more member."""
+    return GOOD + b"," + member + b"}"
+
+
+def nested(levels: int) -> bytes:
+    return b"[" * levels + b"]" * levels
+
+
+BAD = {
+    "nothing": (b"", "empty"),
+    "white space": (b" \r\n\t ", "empty"),
+    "gzip of nothing": (gzip.compress(b""), "empty"),
+    "a zero byte": (b"\0", "json"),
+    "not UTF-8": (b'{"article_id":"a","content":"\xff"}', "encoding"),
+    "Latin-1": ('{"article_id":"a","content":"é"}'.encode("latin-1"), "encoding"),
+    "not UTF-8 in an unknown field": (also(b'"x":"\xff"'), "encoding"),
+    "a surrogate in UTF-8": (b'{"article_id":"a","content":"\xed\xa0\x80"}', "encoding"),
+    "an overlong zero": (b'{"article_id":"a","content":"\xc0\x80"}', "encoding"),
+    "UTF-16": ((GOOD + b"}").decode().encode("utf-16"), "encoding"),
+    "UTF-16 without its mark": ((GOOD + b"}").decode().encode("utf-16-le"), "json"),
+    "UTF-32": ((GOOD + b"}").decode().encode("utf-32-be"), "json"),
+    "a byte order mark": (b"\xef\xbb\xbf" + GOOD + b"}", "json"),
+    "plain text": (b"Breaking news", "json"),
+    "cut short": (GOOD, "json"),
+    "two objects": (GOOD + b"}" + GOOD + b"}", "json"),
+    "a comma too many": (GOOD + b",}", "json"),
+    "single quotes": (b"{'article_id':'a'}", "json"),
+    "a comment": (GOOD + b"} // no", "json"),
+    "a key that is a number": (b"{1:2}", "json"),
+    "an array": (b'[{"article_id":"a","content":"c"}]', "object"),
+    "a string": (b'"article"', "object"),
+    "a number": (b"1", "object"),
+    "null": (b"null", "object"),
+    "an empty object": (b"{}", "missing"),
+    "no id": (b'{"content":"c"}', "missing"),
+    "no content": (b'{"article_id":"a"}', "missing"),
+    "another case": (b'{"Article_ID":"a","content":"c"}', "missing"),
+    "a null id": (b'{"article_id":null,"content":"c"}', "null"),
+    "null content": (b'{"article_id":"a","content": null }', "null"),
+    "an empty id": (b'{"article_id":"","content":"c"}', "empty-field"),
+    "empty content": (b'{"article_id":"a","content":""}', "empty-field"),
+    "a number as id": (b'{"article_id":1,"content":"c"}', "type"),
+    "a list as content": (b'{"article_id":"a","content":["c"]}', "type"),
+    "an object as title": (also(b'"title":{}'), "type"),
+    "a boolean as author": (also(b'"author":true'), "type"),
+    "a number as date": (also(b'"publish_date":20250615'), "type"),
+    "NaN as content": (b'{"article_id":"a","content":NaN}', "json"),
+    "a key twice": (also(b'"content":"d"'), "duplicate-key"),
+    "a key twice, once escaped": (also(b'"\\u0063ontent":"d"'), "duplicate-key"),
+    "an unknown key twice": (also(b'"x":1,"x":1'), "duplicate-key"),
+    "NaN": (also(b'"x":NaN'), "json"),
+    "Infinity": (also(b'"x":-Infinity'), "json"),
+    "1e999": (also(b'"x":1e999'), "number"),
+    "1e999 inside": (also(b'"x":[{"y":-1e999}]'), "number"),
+    "an integer of 5,000 digits": (also(b'"x":' + b"9" * 5000), "number"),
+    "100,000 levels": (also(b'"x":' + nested(100_000)), "depth"),
+    "100,000 levels of objects": (also(b'"x":' + b'{"y":' * 100_000 + b"1" + b"}" * 100_000), "depth"),
+    "100,000 levels as content": (b'{"article_id":"a","content":' + nested(100_000) + b"}", "depth"),
+    "100,000 open brackets": (b'{"article_id":' + b"[" * 100_000, "depth"),
+    "a lone high surrogate": (b'{"article_id":"a","content":"\\ud800"}', "json"),
+    "a lone low surrogate": (b'{"article_id":"a","content":"\\udc00"}', "json"),
+    "a lone surrogate in a title": (also(b'"title":"\\ud83d!"'), "json"),
+    "a lone surrogate in an unknown field": (also(b'"x":"\\ud800"'), "json"),
+    "a lone surrogate in a key": (also(b'"\\udfff":1'), "json"),
+    "a control character": (b'{"article_id":"a","content":"a\x01b"}', "json"),
+    "a line break in a string": (b'{"article_id":"a","content":"a\nb"}', "json"),
+    "an unknown escape": (b'{"article_id":"a","content":"\\x41"}', "json"),
+    "gzip that is cut short": (gzip.compress(GOOD + b"}")[:-9], "compressed"),
+    "zstd that is cut short": (zstd.compress(GOOD + b"}")[:-1], "compressed"),
+}
+
+
+@pytest.mark.parametrize("data, reason", BAD.values(), ids=BAD)
+def test_bad_input_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
+    rejected = decode(data)
+    assert isinstance(rejected, Rejected)
+    assert rejected.reason == reason
+
+
+def test_every_reason_that_is_documented_occurs() -> None:
+    assert {reason for _, reason in BAD.values()} == REASONS
+    assert all(reason in (Rejected.__doc__ or "") for reason in REASONS)
+
+
+@given(st.binary(max_size=200))
+@example(b"\x1f\x8b")
+@example(b"\x28\xb5\x2f\xfd")
+def test_no_bytes_at_all_raise(data: bytes) -> None:
+    check(decode(data))
+
+
+@given(st.data())
+def test_no_damage_to_a_valid_article_raises(data: st.DataObject) -> None:
+    body = bytearray(json.dumps({"article_id": "é", "content": "c\ud83d\ude00", "x": [1, None, {"y": "z"}]}).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        where = data.draw(st.integers(0, len(body) - 1))
+        body[where : where + data.draw(st.integers(0, 3))] = data.draw(st.sampled_from(FRAGMENTS))
+    check(decode(bytes(body)))
+
+
+FRAGMENTS = [
+    b"",
+    b'"',
+    b"\\",
+    b"\\u",
+    b"\\ud800",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"null",
+    b"1e999",
+    b"\xff",
+    b"\0",
+]
+
+
+def check(found: Article | Rejected) -> None:
+    """Whatever comes out can be written."""
+    if isinstance(found, Rejected):
+        assert found.reason in REASONS
+        encode_dead_letter(
+            {
+                "reason": found.reason, "detail": found.detail, "payload": b"", "partition_key": None, "shard_id": "s",
+                "sequence_number": "1", "sub_sequence_number": 0, "arrival_timestamp": None,
+            }
+        )  # fmt: skip
+    else:
+        for text in (found.article_id, found.title, found.author, found.publish_date, found.content, found.extra):
+            assert text is None or text.encode()
+        assert found.extra is None or isinstance(json.loads(found.extra), dict)
+
+
+# Text as JSON can hold it: anything but lone surrogates.
+text = st.text(st.characters(exclude_categories=["Cs"]))
+optional = st.none() | text
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=8,
+)
+KNOWN = ("article_id", "title", "author", "publish_date", "content")
+articles = st.fixed_dictionaries(
+    {"article_id": text.filter(bool), "content": text.filter(bool)},
+    optional={"title": optional, "author": optional, "publish_date": optional},
+)
+extras = st.dictionaries(text.filter(lambda name: name not in KNOWN), values, max_size=4)
+
+
+@given(fields=articles, extra=extras, ascii_only=st.booleans(), indent=st.sampled_from([None, 2]))
+def test_a_valid_article_comes_out_as_it_went_in(
+    fields: dict[str, Any], extra: dict[str, Any], ascii_only: bool, indent: int | None
+) -> None:
+    data = json.dumps(fields | extra, ensure_ascii=ascii_only, indent=indent).encode()
+    found = decode(data)
+    assert isinstance(found, Article)
+    assert {name: getattr(found, name) for name in KNOWN} == {name: fields.get(name) for name in KNOWN}
+    assert (json.loads(found.extra) if found.extra else {}) == extra
+
+
+@given(fields=articles, pack=st.sampled_from([gzip.compress, zstd.compress]))
+def test_a_packed_article_is_the_same_article(fields: dict[str, Any], pack: Any) -> None:
+    data = json.dumps(fields).encode()
+    assert decode(pack(data)) == decode(data)
+
+
+def test_unknown_fields_are_kept_as_the_very_text_that_was_sent() -> None:
+    found = decode(also(b'"n": 1.500E+2,"big":18446744073709551616 ,"t":"\\u00e9\\/","o":{ "b":1, "a":[ ] }'))
+    assert isinstance(found, Article)
+    assert found.extra == '{"n":1.500E+2,"big":18446744073709551616,"t":"\\u00e9\\/","o":{ "b":1, "a":[ ] }}'
+
+
+@pytest.mark.parametrize("key", ['"', "\\", "\n", "\0", "é", "\U0001f600", ""])
+def test_unknown_keys_are_valid_json_whatever_they_are(key: str) -> None:
+    found = decode(also(json.dumps(key).encode() + b":1"))
+    assert isinstance(found, Article)
+    assert json.loads(found.extra or "") == {key: 1}
+
+
+def test_without_unknown_fields_there_is_no_extra() -> None:
+    assert decode(b'{"content":"c","article_id":"a","title":null}') == Article("a", None, None, None, "c", None)
+
+
+def test_escaped_control_characters_are_text() -> None:
+    found = decode(b'{"article_id":"\\u0000","content":"a\\u0000\\n\\u001b"}')
+    assert isinstance(found, Article)
+    assert found.content == "a\0\n\x1b"
+
+
+def test_content_of_a_mebibyte_is_fine() -> None:
+    found = decode(b'{"article_id":"a","content":"' + b"w " * (1 << 19) + b'"}')
+    assert isinstance(found, Article)
+    assert len(found.content) == 1 << 20
+
+
+def test_numbers_that_fit_are_kept() -> None:
+    found = decode(also(b'"x":[1e308,5e-324,0.1,-0]'))
+    assert isinstance(found, Article)
+    assert json.loads(found.extra or "")["x"] == [1e308, math.ulp(0.0), 0.1, 0]
+
+
+MARK = "Xyzzy"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f'{{"article_id":"{MARK}","content":1}}',
+        f'{{"article_id":"{MARK}","content":"{MARK}","{MARK}":{{"{MARK}":[1e999]}}}}',
+        f'{{"article_id":"{MARK}","content":"{MARK}","title":"\\ud800{MARK}"}}',
+        f'{{"{MARK}":1,"{MARK}":2}}',
+        f'["{MARK}"]',
+        MARK,
+        f'{{"article_id":"{MARK}","content":"{MARK}" {MARK}}}',
+        f'{{"article_id":"a","content":"c","{MARK}":\\{MARK}}}',
+    ],
+)
+def test_the_detail_of_a_rejection_never_holds_text_of_the_article(data: str) -> None:
+    rejected = decode(data.encode())
+    assert isinstance(rejected, Rejected)
+    assert MARK not in rejected.reason + rejected.detail

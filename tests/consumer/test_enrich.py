@@ -1,0 +1,45 @@
+"""The word count is what `str.split` says, and what that means is stated."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.enrich import WordCount
+
+count = WordCount()
+WHITESPACE = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+
+
+@given(st.text(st.sampled_from([*WHITESPACE, "a", "é", "新", "\U0001f600", "\u200b", "-"])))
+def test_words_are_what_unicode_whitespace_separates(content: str) -> None:
+    assert count(content) == len(content.split())
+    assert count(content) == len([word for word in re.split(f"[{''.join(WHITESPACE)}]", content) if word])
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("", 0),
+        (" \n\t ", 0),
+        ("one", 1),
+        ("  two\r\nwords  ", 2),
+        ("no\u00a0break", 2),  # a no-break space separates
+        ("thin\u2009and\u3000wide", 3),
+        ("zero\u200bwidth", 1),  # a zero-width space is no white space
+        ("unit\x1fseparator", 2),
+        ("well-known: it's 3.5%", 3),
+        ("今天的新闻很长。", 1),  # a sentence of Chinese, Japanese or Thai is one word
+        ("ข่าววันนี้", 1),
+        ("오늘의 뉴스", 2),
+    ],
+)
+def test_a_word_is_a_run_without_whitespace(content: str, words: int) -> None:
+    assert count(content) == words
+
+
+def test_the_version_is_stated() -> None:
+    assert WordCount.version == "word-count-1"

@@ -36,15 +36,31 @@ PROFILE_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 # An error that the daemon would limp on after must end it: whoever supervises starts it again.
 _JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8")
+_SETTINGS: Final = """\
+settings, from the environment:
+  STREAM_NAME, BUCKET, AWS_REGION       needed
+  APPLICATION_NAME (articles)           the lease table's name; workers under one name share the shards
+  WORKER_ID (the host's name)           one for each worker, and the same after a restart
+  PREFIX (articles)                     where in the bucket everything goes
+  START_AT (TRIM_HORIZON)               or a time such as 2026-01-31T00:00:00Z, for shards never read before
+  FILE_SIZE (64MiB), FILE_AGE (300), FILE_RECORDS (1000000)     what closes a file: compressed size, age, records
+  CODEC (deflate)                       or zstandard, null
+  IDLE_TURN (on)                        whether a shard without records closes its days
+  STATE_DIR (a temporary one)           live numbers, to watch the worker; losing them loses nothing
+  S3_DEADLINE (600)                     seconds that S3 may be away before the worker leaves and is started again
+  LOG_LEVEL (INFO)                      DEBUG, INFO, WARNING, ERROR
+  AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, _KINESIS, _DYNAMODB, _CLOUDWATCH     other endpoints than AWS's
+  ARTICLES_JAVA, ARTICLES_JAVA_OPTS     the Java to run, and options for it (-Xmx512m)
+"""
 _PROJECT: Final = Path(__file__).resolve().parent.parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="run_kcl.sh",
-        description="Starts one worker. Settings come from the environment: see the README's table.",
+        description="Starts one worker: checks what can be checked, then becomes the Kinesis Client Library's daemon.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=(__doc__ or "").partition("\n\n")[2].partition("\n\n")[2],
+        epilog=f"{_SETTINGS}\n{(__doc__ or '').partition(chr(10) * 2)[2].partition(chr(10) * 2)[2]}",
     )
     parser.add_argument("--profile", choices=PROFILES, default="production", help="which properties (production)")
     parser.add_argument("--check", action="store_true", help="run every check, say what is fine, and leave")

@@ -16,6 +16,7 @@ import pytest
 
 from articles.errors import UserError
 from consumer.java import find_java
+from consumer.preflight import Preflight
 from consumer.provision import Clients, Plan, provision
 from consumer.settings import read_settings
 from consumer.state_dir import StateDir, open_state_dir
@@ -193,6 +194,19 @@ def test_what_an_earlier_run_left_about_its_shards_is_forgotten(
     assert not old.exists()
     assert Path(state.write("x", "é")).read_text("utf-8") == "é"
     assert Path(StateDir(None).write("x", "é")).read_text("utf-8") == "é"
+
+
+def test_in_production_a_worker_looks_for_a_leader_and_starts_all_the_same(
+    launch: Launch, env: dict[str, str], clients: Clients
+) -> None:
+    preflight = Preflight.open(read_settings(env))
+    assert not preflight.has_leader()
+    launch(env, "--profile", "production")
+    child = called(env)["env"]
+    assert isinstance(child, dict)
+    assert child["FILE_AGE"] == "300"
+    clients.dynamodb.put_item(TableName=f"{env['APPLICATION_NAME']}-CoordinatorState", Item={"key": {"S": "Leader"}})
+    assert preflight.has_leader()
 
 
 def test_a_wrong_stream_or_bucket_is_one_line(launch: Launch, env: dict[str, str]) -> None:

@@ -96,7 +96,7 @@ def parse(data: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(pairs, _Members) or len(members := dict(pairs)) != len(pairs):
         return None
-    if any(not isinstance(members.get(name) or "", str) for name in TEXTS):
+    if any(not isinstance(members.get(name), str | None) for name in TEXTS):
         return None
     required = [members.get("article_id"), members.get("content")]
     return members if all(isinstance(value, str) and value for value in required) else None

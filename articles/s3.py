@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -28,12 +29,18 @@ _T = TypeVar("_T")
 
 
 class S3ObjectStore:
-    """One bucket. Credentials come from the environment, web identity, the container or the instance."""
+    """One bucket. Credentials come from the environment, web identity, the container or the instance.
+
+    Raises StoreRefused for settings that the client does not take."""
 
     def __init__(self, bucket: str, *, region: str | None = None, endpoint_url: str | None = None) -> None:
         self._bucket = bucket
-        self._small = _store(bucket, region, endpoint_url, SMALL_TIMEOUT)
-        self._bodies = _store(bucket, region, endpoint_url, BODY_TIMEOUT)
+        _check(bucket, region, endpoint_url)
+        try:
+            self._small = _store(bucket, region, endpoint_url, SMALL_TIMEOUT)
+            self._bodies = _store(bucket, region, endpoint_url, BODY_TIMEOUT)
+        except (BaseError, ValueError) as error:  # half a key pair, a URL that is none
+            raise StoreRefused(f"bucket {bucket!r}, {endpoint_url or 'AWS'}: {_first_line(error)}") from error
 
     def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
         store = self._small if len(body) <= SMALL_BODY else self._bodies
@@ -114,6 +121,16 @@ def _store(bucket: str, region: str | None, endpoint_url: str | None, timeout: t
         },
         retry_config={"max_retries": 0, "retry_timeout": timedelta(0)},
     )
+
+
+def _check(bucket: str, region: str | None, endpoint_url: str | None) -> None:
+    """The client panics, with pages of a stack trace, over what no URL can hold."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", bucket):
+        raise StoreRefused(f"{bucket!r} is not a bucket's name: give the name alone, without s3://")
+    if region and not re.fullmatch(r"[A-Za-z0-9-]+", region):
+        raise StoreRefused(f"{region!r} is not a region's name, such as us-east-1")
+    if endpoint_url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?", endpoint_url):
+        raise StoreRefused(f"{endpoint_url!r} is not an endpoint's URL, such as http://localhost:9000")
 
 
 def _first_line(error: BaseException) -> str:

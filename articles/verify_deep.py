@@ -21,10 +21,16 @@ _Decode = Callable[[bytes, int], Iterator[dict[str, Any]]]
 
 @dataclass(slots=True)
 class Contents:
-    """Positions of good records with their words, and of rejected ones."""
+    """Positions of good records with their words, and of rejected ones; all their known arrivals."""
 
     good: list[tuple[Position, int]] = field(default_factory=list)
     rejected: list[Position] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+
+    def saw(self, record: dict[str, Any]) -> None:
+        """Keep the first and the last arrival."""
+        if (arrival := record["arrival_timestamp"]) is not None:
+            self.arrivals[:] = [min([arrival, *self.arrivals]), max([arrival, *self.arrivals])]
 
 
 def read_articles(data: bytes, key: str, link: Link, contents: Contents) -> Sequence[Finding]:
@@ -53,6 +59,7 @@ def read_articles(data: bytes, key: str, link: Link, contents: Contents) -> Sequ
         problems += _in_order(link, last, position)
         last = position
         contents.good.append((position, words))
+        contents.saw(record)
     return [*problems, *_totals(link, contents)]
 
 
@@ -96,14 +103,27 @@ def read_dead_letters(
     if deep:
         good = {position for position, _ in contents.good}
         last = link.before.position
-        for _, position in _records(header, blocks, avro.decode_dead_letters, problems):
+        for record, position in _records(header, blocks, avro.decode_dead_letters, problems):
             problems += _in_order(link, last, position)
             last = position
             contents.rejected.append(position)
+            contents.saw(record)
             if position in good:
                 said = "stored as an article and as a dead letter"
                 problems.append(Finding("repeated", said, position=str(position), key=named))
     return problems
+
+
+def check_ends(link: Link, contents: Contents) -> Sequence[Finding]:
+    """First and last of everything read are what the header says."""
+    positions = [position for position, _ in contents.good] + contents.rejected
+    said = (link.first, link.last, link.first_arrival, link.last_arrival)
+    arrivals = contents.arrivals or [None, None]
+    found = (min(positions, default=None), max(positions, default=None), arrivals[0], arrivals[-1])
+    if said == found:
+        return []
+    texts = [", ".join(str(value) for value in values) for values in (found, said)]
+    return [Finding("ends", f"first and last position and arrival are {texts[0]}; the header says {texts[1]}")]
 
 
 def _open(data: bytes, key: str, problems: list[Finding]) -> tuple[Header | None, list[Block]]:

@@ -17,7 +17,7 @@ from articles.position import Position
 from articles.retry import RetryingStore
 from articles.store import ObjectInfo
 from articles.tail import read_object_header
-from articles.verify_deep import Contents, read_articles, read_dead_letters
+from articles.verify_deep import Contents, check_ends, read_articles, read_dead_letters
 from articles.verify_report import INFO, Finding, shard_text
 
 
@@ -61,6 +61,8 @@ class Examiner:
         if self._deep:
             problems += read_articles(self._store.read(key) or b"", key, link, contents)
         problems += read_dead_letters(self._store, self._layout, key, link, contents, deep=self._deep)
+        if self._deep and not problems:
+            problems += check_ends(link, contents)
         shard, position = shard_text(link.shard), str(link.before.position)
         placed = (
             replace(finding, shard=shard, position=finding.position or position, key=finding.key or key)
@@ -107,8 +109,8 @@ def _of_range(link: Link) -> Sequence[Finding]:
     arrivals = (link.first_arrival, link.last_arrival)
     if link.first_arrival is not None and link.last_arrival is not None and link.first_arrival > link.last_arrival:
         problems.append(f"arrivals from {arrivals[0]} to {arrivals[1]}")
-    if link.schema > schema.VERSION:
-        problems.append(f"schema version {link.schema} is newer than this software's {schema.VERSION}: use that one")
+    if not 1 <= link.schema <= schema.VERSION:
+        problems.append(f"schema version {link.schema}; this software knows 1 to {schema.VERSION}: use a newer one")
     return [Finding("range", problem) for problem in problems]
 
 

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    store, layout = options.open_store(args), options.layout(args)
+    layout, store = options.layout(args), options.open_store(args)
     with Progress("files") as progress:
         found = average.compute(store, layout, options.selection(args), progress)
     if found.strangers:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.n < 0:
         raise UserError("-n must not be negative")
-    store, layout = options.open_store(args), options.layout(args)
+    layout, store = options.layout(args), options.open_store(args)
     key, size = _find(store, layout, args.key)
     header = read_object_header(store, key, size)
     if args.header:

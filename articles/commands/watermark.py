@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    store, layout, selection = options.open_store(args), options.layout(args), options.selection(args)
+    layout, store, selection = options.layout(args), options.open_store(args), options.selection(args)
     listed: list[Listed] = []
     if not args.bucket_only:
         names = {found.shard.stream for found in scan.roots(store, layout, selection) if found.shard}

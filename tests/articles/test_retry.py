@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from articles.errors import StoreRefused, StoreUnavailable
@@ -58,7 +60,7 @@ def test_every_call_is_tried_again(operation: str) -> None:
     memory.fail(operation, times=3)
     told: list[str] = []
     store = RetryingStore(memory, clock, on_retry=lambda what, _error: told.append(what))
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "create": lambda: store.create("d/new", b"", {}),
         "head": lambda: store.head("d/k"),
         "read": lambda: store.read("d/k"),

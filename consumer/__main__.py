@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from articles.chain import ShardName
 from articles.clock import SystemClock
@@ -26,6 +26,8 @@ from consumer.settings import Settings, read_settings
 from consumer.shard import Shard
 from consumer.shard_config import ShardConfig
 
+_T = TypeVar("_T")
+
 
 def main() -> int:
     # The daemon drives the shutdown; a signal to the whole process group must not end its children first.
@@ -37,7 +39,7 @@ def main() -> int:
         settings = read_settings(os.environ)
         log = Log(settings.log_level, worker=settings.worker_id)
         kcl.run(_factory(settings, os.environ, log), log, sys.stdin, target)
-    except (UserError, KeyError, ValueError) as error:
+    except UserError as error:
         log.error("leaving", code=int(Exit.SETTINGS), message=f"{error} (children are started by the launcher)")
         return Exit.SETTINGS
     return 0
@@ -52,8 +54,8 @@ def _take_stdout() -> TextIO:
 
 
 def _factory(settings: Settings, env: Mapping[str, str], log: Log) -> kcl.ShardFactory:
-    stream_arn, created = env["STREAM_ARN"], int(env["STREAM_CREATED"])
-    retention = float(env["STREAM_RETENTION_HOURS"]) * 3600
+    stream_arn, created = _handed(env, "STREAM_ARN", str), _handed(env, "STREAM_CREATED", int)
+    retention = _handed(env, "STREAM_RETENTION_HOURS", float) * 3600
     state_dir = Path(settings.state_dir) if settings.state_dir else None
 
     def make(shard_id: str) -> tuple[Shard, Log]:
@@ -89,6 +91,14 @@ def _factory(settings: Settings, env: Mapping[str, str], log: Log) -> kcl.ShardF
         return Shard(config, store, WordCount(), clock, bound, Publisher(state_dir, live), losses), bound
 
     return make
+
+
+def _handed(env: Mapping[str, str], name: str, kind: Callable[[str], _T]) -> _T:
+    """What only the launcher knows; raises UserError."""
+    try:
+        return kind(env[name])
+    except (KeyError, ValueError):
+        raise UserError(f"{name}={env.get(name, '')!r} is missing or makes no sense") from None
 
 
 def _starting_sequence_number(shards_file: str | None, shard_id: str) -> str | None:

@@ -10,7 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import pybase64
 from amazon_kclpy import dispatch, kcl
@@ -24,6 +24,9 @@ from consumer.exits import Exit, Leave
 from consumer.logs import Log
 from consumer.record import Record
 from consumer.shard import Shard
+
+_YEAR_10000: Final = 253_402_300_800_000
+"""In epoch milliseconds."""
 
 ShardFactory = Callable[[str], tuple[Shard, Log]]
 """Makes the consumer of a shard from its id."""
@@ -42,6 +45,8 @@ class _Delivered:
         """Raises ChainError for a position that no key can hold."""
         message = self.message
         arrival = message.get("approximateArrivalTimestamp")
+        if arrival is not None and not 0 <= int(arrival) < _YEAR_10000:
+            arrival = None  # no reader could make a date of it
         key = message.get("partitionKey")
         return Record(
             Position.of(message["sequenceNumber"], message.get("subSequenceNumber")),

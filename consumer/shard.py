@@ -117,7 +117,7 @@ class Shard:
                 raise ChainError(f"the chain of {self._config.shard} ended without a link")
             self._checkpoints.end_shard(end, checkpointer)
             self._publisher.live.ended = True
-            self._dropping = True
+            self._drop()
 
     def shutdown_requested(self, checkpointer: Checkpointer) -> None:
         """Gives up sealing in time; nothing is lost by that: the records are delivered again."""

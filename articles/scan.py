@@ -75,16 +75,17 @@ def many(
 ) -> Iterator[_B]:
     """`map` with many calls under way, results in the items' order, never more than `window` ahead."""
     waiting: deque[Future[_B]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="scan") as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= window:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="scan")
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= window:
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        # Whoever stops early need not wait for calls whose answers nobody wants.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def roots(store: RetryingStore, layout: Layout, selection: Selection) -> list[RootObject]:

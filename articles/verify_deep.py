@@ -118,7 +118,7 @@ def check_ends(link: Link, contents: Contents) -> Sequence[Finding]:
     """First and last of everything read are what the header says."""
     positions = [position for position, _ in contents.good] + contents.rejected
     said = (link.first, link.last, link.first_arrival, link.last_arrival)
-    arrivals = contents.arrivals or [None, None]
+    arrivals: list[int | None] = [*contents.arrivals] or [None]
     found = (min(positions, default=None), max(positions, default=None), arrivals[0], arrivals[-1])
     if said == found:
         return []

@@ -5,6 +5,7 @@ They help to watch a worker; losing them loses nothing. The truth about what is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -68,7 +69,8 @@ class Publisher:
             temporary.write_text(json.dumps(asdict(self.live)))
             temporary.replace(self._file)
         except OSError:
-            temporary.unlink(missing_ok=True) if os.access(self._file.parent, os.W_OK) else None
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def read_shards(state_dir: Path) -> list[Live]:

@@ -130,6 +130,7 @@ class Shard:
                     self._seal(self._chain.state.page, "shutdown")
             except StoreUnavailable as error:
                 self._log.warning("shutdown-gave-up", buffered=self._file.records, reason=error)
+            self._publish(now=True)  # the daemon may be gone before it says that the lease is lost
             self._checkpoints.commit(self._delivered, checkpointer)
 
     def lease_lost(self) -> None:

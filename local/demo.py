@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("interrupted; everything is cleaned up", file=sys.stderr)
             return 130
+        except BrokenPipeError:  # whoever read us has left, as in `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         except (UserError, StoreError) as error:
             print(f"demo: {error}", file=sys.stderr)
             return 2

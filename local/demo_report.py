@@ -12,6 +12,8 @@ from articles.tail import StoredObject
 from local.producer import Progress
 
 FILES_SHOWN = 12
+FINDINGS_SHOWN = 5
+SHARD_CHARACTERS = len("shardId-000000000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def failure(result: Result) -> list[str]:
     if result.average.fraction != oracle:
         said.append(f"the average is {result.average.fraction}, the producer's own is {oracle}")
     if not result.verify.get("ok"):
+        found = [finding for finding in result.verify.get("findings", ()) if finding.get("severity") == "error"]
+        said += [f"verify: {finding['message']}" for finding in found[:FINDINGS_SHOWN]]
         said.append("`articles verify` found something wrong")
     said += [f"{worker} stored nothing" for worker in result.workers if not result.worker(worker).objects]
     return said
@@ -93,27 +97,24 @@ def print_report(result: Result, problems: Sequence[str]) -> None:
     print(f"\nFiles in s3://{result.bucket}/{result.prefix}/data/")
     for stored in result.files[:FILES_SHOWN]:
         page, _, name = stored.key.removeprefix(f"{result.prefix}/data/").partition("/")
-        summary = stored.summary
-        shard = name[: name.index("shardId-") + 20].split("-", 3)[-1]
-        print(
-            f"  {page}  {shard}  to …{summary.after.position.sequence[-12:]}  {summary.totals.good:>6} articles "
-            f"{stored.size / 1024:>8.1f} KiB  {summary.worker}"
-        )
+        shard = name[name.index("shardId-") :][:SHARD_CHARACTERS]
+        totals, worker = stored.summary.totals, stored.summary.worker
+        print(f"  {page}  {shard}  {totals.good:>6} articles  {stored.size / 1024:>8.1f} KiB  {worker}")
     if len(result.files) > FILES_SHOWN:
         print(f"  … and {len(result.files) - FILES_SHOWN} more")
     print("\nAverage word count")
     for worker in result.workers:
         print_group(worker, result.worker(worker))
     print_group("all together", result.average.total)
-    put = result.put
-    dead = f", {put.invalid} of them no valid articles, kept as dead letters" if put.invalid else ""
-    seconds = result.seconds
+    put, seconds = result.put, result.seconds
+    print(f"\n{put.records} records put in all")
+    if put.invalid:
+        print(f"{put.invalid} of them are no valid articles: kept as they came, among the dead letters")
     print(
-        f"\n{put.records} records put{dead}; first stored {seconds.to_first_record:.1f} s after the workers' start, "
-        f"all done in {seconds.total:.1f} s"
+        f"first record stored {seconds.to_first_record:.1f} s after the workers' start, done after {seconds.total:.1f} s"
     )
     if not problems:
-        print("verify: every record is stored exactly once, and the average is the producer's own, exactly.")
+        print("verify: every record is stored exactly once; the average is the producer's, exactly")
     for problem in problems:
         print(f"WRONG: {problem}")
 
@@ -121,4 +122,5 @@ def print_report(result: Result, problems: Sequence[str]) -> None:
 def print_group(name: str, group: Group) -> None:
     value = "–" if group.value is None else f"{group.value:.3f}"
     words, records = f"{group.totals.words:,} words", f"{group.totals.good:,} articles"
-    print(f"  {name:<14}{value:>10}  = {words} / {records}, in {group.objects} files")
+    files = f"{group.objects} file{'s' * (group.objects != 1)}"
+    print(f"  {name:<14}{value:>10}  = {words} / {records}, in {files}")

@@ -76,7 +76,8 @@ class Demo:
             Workers(options.workers, APPLICATION, clients.dynamodb, os.environ | self._worker_settings(), self.folder)
         )
         source = from_file(options.input) if options.input else generated(options.seed)
-        feed = Feed(clients.kinesis, STREAM, islice(source, options.records), options.shards, self._ledger)
+        total = None if options.input else options.records  # an input may end before
+        feed = Feed(clients.kinesis, STREAM, islice(source, options.records), options.shards, self._ledger, total)
         set_up = self._elapsed()
         with feed:
             self._feed = feed

@@ -25,17 +25,26 @@ POLL_SECONDS = 0.05
 
 
 class Feed:
-    """`total` is None for an input too long to know. Enter starts the thread, exit stops and joins it."""
+    """`total` is how many there will be, None for an input too long to know. Enter starts the thread, exit stops and
+    joins it."""
 
-    def __init__(self, kinesis: Any, stream: str, source: Iterable[Outgoing], shards: int, ledger: Path) -> None:
+    def __init__(
+        self,
+        kinesis: Any,
+        stream: str,
+        source: Iterable[Outgoing],
+        shards: int,
+        ledger: Path,
+        total: int | None = None,
+    ) -> None:
         source = iter(source)
         head = list(islice(source, KNOWN + 1))
         if not head:
             raise UserError("there is nothing to put: the input holds no records")
-        self.total = len(head) if len(head) <= KNOWN else None
+        self.total = len(head) if len(head) <= KNOWN else total
         kept_back = max(len(head) // 2, RECORDS_A_SHARD * shards)
         self._opening = max(1, len(head) - kept_back)
-        self._rest = len(head) - self._opening
+        self._rest = (self.total or 0) - self._opening
         self._source = chain(head, source)
         self._kinesis, self._stream, self._ledger = kinesis, stream, ledger
         self._gate, self._stop = threading.Event(), threading.Event()

@@ -26,14 +26,12 @@ def test_a_crash_inside_an_aggregate(make_pipeline: MakePipeline) -> None:
     pipeline.wait_for("checkpoints inside the aggregates", lambda: checkpoints() == inside)
     pipeline.wait_until_buffered(2 * 4)
     worker.kill()
-    assert worker.wait() == -9
-
     worker.start(FILE_AGE="1")
     for shard in SHARDS:
         put_aggregate(pipeline, shard, 5)
     pipeline.put(10)  # plain ones behind them
     pipeline.wait_until_stored()
-    pipeline.stop()
+    pipeline.kill()
     stored = pipeline.check()
     for shard, sequence in cut.items():
         assert [file.said["first"] for file in stored.of(shard)][:4] == [f"{sequence}:{sub}" for sub in (0, 7, 14, 21)]

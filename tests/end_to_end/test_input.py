@@ -55,7 +55,7 @@ def test_bad_input_between_good_and_pages_that_turn(make_pipeline: MakePipeline)
     pipeline.start(worker)
     pipeline.wait_until_stored()
     pipeline.wait_for("the idle shard to turn its page", lambda: IDLE in pipeline.watcher.shards)
-    pipeline.stop()
+    pipeline.kill()
     stored = pipeline.check()
 
     assert dict(stored.payloads.values()) == BAD

@@ -41,4 +41,4 @@ def run(pipeline: Pipeline, worker_id: str, records: int) -> None:
     pipeline.put(records)
     pipeline.start(worker)
     pipeline.wait_until_stored()
-    pipeline.stop()
+    pipeline.kill()

@@ -19,7 +19,7 @@ def test_a_split_and_a_merge_under_load(make_pipeline: MakePipeline) -> None:
         pipeline.kinesis.merge_shards(StreamName=pipeline.stream, ShardToMerge=first, AdjacentShardToMerge=left)
         wait_until_stored_from(pipeline, merged)
     pipeline.wait_until_stored()
-    pipeline.stop()
+    pipeline.kill()
     stored = pipeline.check()
     ended = {file.shard for file in stored.files if file.after[2] == "END"}
     assert ended == {first, second, left}

@@ -16,6 +16,7 @@ LAUNCHER = (sys.executable, "-P", "-m", "consumer.launcher", "--profile", "local
 GRACE_SECONDS = 30.0
 """The daemon's own grace is 20 s (`shutdownGraceMillis`); a busy machine gets a little more."""
 TERMINATED = 143
+KILLED = -9
 
 
 class Worker:
@@ -70,6 +71,7 @@ class Worker:
         """SIGKILL to the daemon alone; its children are orphans then, as after a real crash."""
         self._is_to_end = True
         os.kill(self.pid, signal.SIGKILL)
+        assert self.wait() == KILLED
 
     def kill_child(self, shard: str) -> None:
         self._is_to_end = True

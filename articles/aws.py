@@ -205,7 +205,7 @@ def translated(service: str, what: str) -> Iterator[None]:
         ) from error
     except exceptions.NoRegionError as error:
         raise UserError(f"no region for {service}: set AWS_REGION") from error
-    except exceptions.ConnectionError as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         advice = "check the network, AWS_REGION and AWS_ENDPOINT_URL"
         raise UserError(f"{service} does not answer ({what}): {_first_line(error)}; {advice}") from error
     except (exceptions.BotoCoreError, ValueError) as error:

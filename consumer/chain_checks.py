@@ -22,12 +22,13 @@ SHARD_END: Final = "SHARD_END"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What every chain must agree with; `retention_seconds` is the stream's."""
+    """What every lease and chain must agree with; `retention_seconds` is the stream's, `table` the leases'."""
 
     stream_arn: str
     created: int
     start_mode: str
     retention_seconds: float
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ class Standing:
         return self.lease is not None and self.lease.checkpoint == SHARD_END and not self.ended
 
 
-def problems(standings: Sequence[Standing], expected: Expected, table: str, wall: float) -> list[str]:
+def problems(standings: Sequence[Standing], expected: Expected, wall: float) -> list[str]:
     """One line each; empty when a worker may start. `wall` is the time in epoch seconds."""
-    if (remade := _remade(standings, expected, table)) is not None:
-        return [remade]
+    if (sign := remade(standings, expected)) is not None:
+        return [sign]
     found = []
     for standing in standings:
         try:
@@ -82,19 +83,29 @@ def problems(standings: Sequence[Standing], expected: Expected, table: str, wall
     return found
 
 
-def _remade(standings: Sequence[Standing], expected: Expected, table: str) -> str | None:
+def remade(standings: Sequence[Standing], expected: Expected) -> str | None:
     """A stream that was deleted and made again under an old lease table is never read, without a word."""
+    table = expected.table
     for standing in standings:
-        lease, shard = standing.lease, standing.shard
-        if lease is None or lease.checkpoint in (*ENTRY_POINTS, SHARD_END) or not lease.checkpoint.isdecimal():
-            continue
-        if int(lease.checkpoint) < int(shard.starting_sequence):
+        if (sign := _sign_of_another_stream(standing)) is not None:
             return (
-                f"the lease table {table} is of an earlier stream of this name: its checkpoint {lease.checkpoint} of "
-                f"{shard.id} lies before that shard's first possible number {shard.starting_sequence} (the stream was "
-                f"made at {expected.created}). The daemon would read nothing. Give another APPLICATION_NAME, or delete "
+                f"the lease table {table} is of an earlier stream of this name (this one was made at "
+                f"{expected.created}): {sign}. The daemon would read nothing. Give another APPLICATION_NAME, or delete "
                 f"the old leases: aws dynamodb delete-table --table-name {table}, then articles provision"
             )
+    return None
+
+
+def _sign_of_another_stream(standing: Standing) -> str | None:
+    lease, shard = standing.lease, standing.shard
+    if lease is None or lease.checkpoint in ENTRY_POINTS:
+        return None
+    if lease.checkpoint == SHARD_END:
+        is_open = shard.ending_sequence is None
+        return f"its lease of {shard.id} is at SHARD_END, but that shard is open" if is_open else None
+    if lease.checkpoint.isdecimal() and int(lease.checkpoint) < int(shard.starting_sequence):
+        first = shard.starting_sequence
+        return f"its checkpoint {lease.checkpoint} of {shard.id} lies before that shard's first possible number {first}"
     return None
 
 

@@ -16,7 +16,7 @@ from articles.errors import UserError
 from articles.keys import Layout
 from articles.position import ZERO, Position
 from articles.retry import RetryingStore
-from consumer.chain_checks import Expected, Standing
+from consumer.chain_checks import Expected, Standing, remade
 
 LEASE_SECONDS: Final = 5.0
 """A running worker renews a lease about every third of failoverTimeMillis: within this time."""
@@ -33,6 +33,8 @@ def restart(
 ) -> None:
     """`before` and `now` are looked up LEASE_SECONDS apart. Raises UserError while a worker runs, and for what a new
     root cannot mend."""
+    if (sign := remade(now, expected)) is not None:
+        raise UserError(sign)
     _check_at_rest(before, now)
     done = 0
     for standing in now:

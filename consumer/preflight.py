@@ -68,7 +68,7 @@ class Preflight:
             bucket_checks.check_create_once(self.store, settings.prefix)
         say(f"ok  bucket {settings.bucket} creates a key only once")
         standings = self.standings()
-        found = problems(standings, self.expected, settings.application_name, time.time())
+        found = problems(standings, self.expected, time.time())
         if found:
             raise SettingsError(found)
         leases = sum(standing.lease is not None for standing in standings)
@@ -94,7 +94,8 @@ class Preflight:
     @property
     def expected(self) -> Expected:
         retention = self.stream.retention_hours * 3600.0
-        return Expected(self.stream.stream_arn, self.stream.created, self.settings.start_mode, retention)
+        settings, stream = self.settings, self.stream
+        return Expected(stream.stream_arn, stream.created, settings.start_mode, retention, settings.application_name)
 
     def standings(self) -> Sequence[Standing]:
         """Every listed shard with its lease and its chain's tail, many at a time."""

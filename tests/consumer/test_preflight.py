@@ -24,7 +24,7 @@ CREATED = 1_750_000_000
 NAME = ShardName("MyStream", CREATED, "shardId-000000000000")
 SHARD = Shard(NAME.shard, (), "1000", None, "0", "9")
 ENDED_SHARD = dataclasses.replace(SHARD, ending_sequence="9000")
-EXPECTED = Expected(ARN, CREATED, "TRIM_HORIZON", 24 * 3600.0)
+EXPECTED = Expected(ARN, CREATED, "TRIM_HORIZON", 24 * 3600.0, "articles")
 NOW = CREATED + 3600.0
 LAYOUT = Layout("articles")
 
@@ -47,7 +47,7 @@ def chain(position: str | None = None, page: str = "2025-06-16", **fields: str) 
 
 
 def found(standing: Standing, wall: float = NOW) -> str | None:
-    lines = problems([standing], EXPECTED, "articles", wall)
+    lines = problems([standing], EXPECTED, wall)
     assert len(lines) <= 1
     assert all("\n" not in line for line in lines)
     return lines[0] if lines else None
@@ -95,6 +95,14 @@ def test_a_stream_made_again_under_an_old_lease_table_is_refused_with_both_facts
         assert fact in line
 
 
+def test_an_open_shard_whose_lease_is_at_its_end_is_of_another_stream() -> None:
+    line = found(Standing(SHARD, lease("SHARD_END"), None))
+    assert line is not None
+    assert "that shard is open" in line
+    with pytest.raises(UserError, match="that shard is open"):  # mending would close a shard that is to be read
+        Mending().restart(Standing(SHARD, lease("SHARD_END"), None))
+
+
 def test_another_start_mode_or_another_account_is_refused() -> None:
     line = found(Standing(SHARD, lease("1500"), chain("1500", mode="AT_TIMESTAMP 2026-01-01T00:00:00Z")))
     assert line is not None
@@ -115,7 +123,7 @@ def test_a_root_without_links_is_refused_once_it_is_older_than_the_retention() -
 def test_every_shard_that_is_wrong_is_told() -> None:
     other = dataclasses.replace(SHARD, id="shardId-000000000001")
     standings = [Standing(SHARD, lease("1600"), None), Standing(other, lease("1700"), None)]
-    assert len(problems(standings, EXPECTED, "articles", NOW)) == 2
+    assert len(problems(standings, EXPECTED, NOW)) == 2
 
 
 class Mending:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from articles.errors import ChainError, UserError
@@ -51,13 +52,20 @@ class State:
     @classmethod
     def parse(cls, text: str) -> State:
         position, _, page = text.rpartition(":")
-        if page != END and not (len(page) == 10 and page[4] == page[7] == "-" and page.replace("-", "").isdecimal()):
+        if page != END and not _is_date(page):
             raise ChainError(f"{text[:120]!r} is not a state (sequence number:sub-sequence number:date or END)")
         return cls(Position.parse(position), page)
 
     @property
     def ended(self) -> bool:
         return self.page == END
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def check_step(before: State, after: State) -> None:

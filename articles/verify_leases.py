@@ -35,7 +35,8 @@ class Facts:
 def check(facts: Facts, lines: Mapping[ShardName, Sequence[Line]]) -> Iterator[Finding]:
     ends = {shard.shard: chain[-1] for shard, chain in lines.items() if shard == facts.name(shard.shard)}
     if facts.leases is None:
-        yield Finding("no_lease_table", f"there is no lease table {facts.table}: is the application's name right?")
+        said = f"there is no lease table {facts.table}: is --application right? Nothing was checked against it"
+        yield Finding("no_lease_table", said, WARNING)
     for lease in facts.leases or ():
         yield from _lease(facts, lease, ends.get(lease.key))
     for shard in facts.shards:

@@ -111,8 +111,9 @@ class Walk(Generic[_T]):
                 yield OffLine(item.key, Why.STRANGER, item.size)
             else:
                 yield from self._place(item, parsed, answer)
-        for lines in list(self.lines.values()):
-            yield from self._catch_up(lines[-1], None)
+        # Children, whose numbers are higher, before their parents: who sees a child's link then sees its parent's end.
+        for shard in sorted(self.lines, reverse=True):
+            yield from self._catch_up(self.lines[shard][-1], None)
 
     def _add(self, found: RootObject) -> None:
         if found.root:

@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     with Progress("files") as progress:
         found = average.compute(store, layout, options.selection(args), progress)
     if found.strangers:
-        note(f"{len(found.strangers)} objects are no part of any chain and were left out: {found.strangers[0]}, …")
+        left_out = table.count(len(found.strangers), "object")
+        note(f"{left_out} that no chain leads to, left out of the average: {found.strangers[0]}, …")
     groups = _groups(found, args.by)
     mixed = len(found.enrichments) > 1
     if args.json:
@@ -62,10 +63,10 @@ def _print(total: Group, groups: Mapping[str, Group], by: str | None) -> None:
         print()
     totals = total.totals
     if total.value is None:
-        print(f"no records yet ({total.objects:,} files, {totals.rejected:,} records rejected)")
+        print(f"no records yet ({table.count(total.objects, 'file')}, {totals.rejected:,} rejected)")
         return
-    print(f"average  {total.value:.6f} words = {totals.words:,} / {totals.good:,} records")
-    print(f"         in {total.objects:,} files; {totals.rejected:,} records rejected, not counted")
+    print(f"average  {total.value:.6f} words = {totals.words:,} / {table.count(totals.good, 'record')}")
+    print(f"         in {table.count(total.objects, 'file')}; {totals.rejected:,} rejected, not counted")
 
 
 def _print_groups(groups: Mapping[str, Group], by: str) -> None:

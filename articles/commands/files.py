@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
         _print(rows)
     print(f"keys: {layout.page('<page>')}/s-<stream>-<created>-<shard>-<after>.avro; --json has all in full")
     print(
-        f"{count:,} files, {table.size(size)}: {totals.good:,} records with {totals.words:,} words, "
+        f"{table.count(count, 'file')}, {table.size(size)}: {table.count(totals.good, 'record')} with "
+        f"{table.count(totals.words, 'word')}, "
         f"{totals.rejected:,} rejected"
     )
     return 0

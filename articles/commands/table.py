@@ -40,6 +40,11 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
+def count(number: int, noun: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 

@@ -92,10 +92,13 @@ def show(report: Report) -> None:
     if report.findings:
         print()
     print(
-        f"{report.shards:,} shards, {report.objects:,} files, {report.totals.good:,} records with "
-        f"{report.totals.words:,} words, {report.totals.rejected:,} rejected"
+        f"{table.count(report.shards, 'shard')}, {table.count(report.objects, 'file')}, "
+        f"{table.count(report.totals.good, 'record')} with {table.count(report.totals.words, 'word')}, "
+        f"{report.totals.rejected:,} rejected"
     )
     if report.leftovers:
-        print(f"{report.leftovers:,} dead-letter files that no link names: leftovers of lost races, harmless")
+        print(
+            f"{table.count(report.leftovers, 'dead-letter file')} that no link names: left over from lost races, harmless"
+        )
     print("checked: " + "; ".join(report.checked))
-    print("everything holds" if report.ok else f"{report.errors:,} things are wrong")
+    print("everything holds" if report.ok else f"wrong: {table.count(report.errors, 'finding')}")

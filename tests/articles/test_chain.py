@@ -114,7 +114,22 @@ def test_a_state_is_read_back(state: State) -> None:
     assert State.parse(str(state)) == state
 
 
-@pytest.mark.parametrize("text", ["", "1:0", "1:0:", "1:0:end", "1:0:2025-1-1", "1:0:2025-01-011", "x:0:2025-01-01"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1:0",
+        "1:0:",
+        "1:0:end",
+        "1:0:2025-1-1",
+        "1:0:2025-01-011",
+        "1:0:2025-13-01",
+        "1:0:٢٠٢٥-01-01",
+        "1:0:20250101xx",
+        "1:0:2025-W01-1",
+        "x:0:2025-01-01",
+    ],
+)
 def test_what_is_no_state_is_refused(text: str) -> None:
     with pytest.raises(ChainError):
         State.parse(text)

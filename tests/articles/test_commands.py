@@ -34,7 +34,7 @@ def test_the_average_as_text(articles: Articles, stored: object) -> None:
     status, out, err = articles("average")
     assert (status, err) == (0, "")
     assert "2.333333 words = 14 / 6 records" in out
-    assert "5 files; 1 records rejected" in out
+    assert "5 files; 1 rejected" in out
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,8 @@ def print_report(result: Result, problems: Sequence[str]) -> None:
     print(f"\n{put.records} records put in all")
     if put.invalid:
         print(f"{put.invalid} of them are no valid articles: kept as they came, among the dead letters")
-    print(
-        f"first record stored {seconds.to_first_record:.1f} s after the workers' start, done after {seconds.total:.1f} s"
-    )
+    first = f"{seconds.to_first_record:.1f} s after the workers' start"
+    print(f"first record stored {first}, done after {seconds.total:.1f} s")
     if not problems:
         print("verify: every record is stored exactly once; the average is the producer's, exactly")
     for problem in problems:

@@ -1,9 +1,11 @@
 """The embedded emulator: Kinesis by kinesis-local (Node), DynamoDB, S3 and CloudWatch by ministack (Python).
 
-Both listen on free ports of the loopback interface and keep everything in memory and in one temporary
-directory; nothing is left of them, even when this process is killed. Kinesis' plain port speaks HTTP/2 with
-prior knowledge, which the daemon's client asks for. Many emulators can run at the same time. For thousands of records, not millions: kinesis-local takes and hands out
-a few hundred records a second in all."""
+Both listen on free ports of the loopback interface and keep everything in memory and in one temporary directory;
+no process outlives this one, even when it is killed. Kinesis' plain port speaks HTTP/2 with prior knowledge,
+which the daemon's client asks for. Many emulators can run at the same time.
+
+For thousands of records, not millions: kinesis-local takes and hands out a few hundred records a second in all.
+"""
 
 from __future__ import annotations
 

@@ -97,8 +97,7 @@ def show(report: Report) -> None:
         f"{report.totals.rejected:,} rejected"
     )
     if report.leftovers:
-        print(
-            f"{table.count(report.leftovers, 'dead-letter file')} that no link names: left over from lost races, harmless"
-        )
+        leftovers = table.count(report.leftovers, "dead-letter file")
+        print(f"{leftovers} that no link names: left over from lost races, harmless")
     print("checked: " + "; ".join(report.checked))
     print("everything holds" if report.ok else f"wrong: {table.count(report.errors, 'finding')}")

@@ -137,7 +137,7 @@ def become_daemon(
     python = Path(sys.executable)
     # The daemon splits this at spaces and looks the program up in PATH: a path with spaces must not be part of it.
     properties = render(_template(profile), settings, f"{python.name} {CHILD}")
-    shards_file = state.write("shards.json", json.dumps(identity.starting_sequence_numbers))
+    shards_file = state.write("shards.json", json.dumps(identity.starting_sequence_numbers), _say)
     child = to_environment(settings) | {
         **identity.to_environment(shards_file),
         "STATE_DIR": str(state.path or ""),
@@ -156,7 +156,7 @@ def become_daemon(
         f"{folder}/*",
         DAEMON,
         "--properties-file",
-        state.write("worker.properties", properties),
+        state.write("worker.properties", properties, _say),
         "--log-configuration",
         str(TEMPLATES / "logback.xml"),
     ]

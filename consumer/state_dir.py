@@ -27,15 +27,15 @@ class StateDir:
 
     path: Path | None
 
-    def write(self, name: str, text: str) -> str:
+    def write(self, name: str, text: str, warn: Warn) -> str:
         """Writes a file that the daemon and its children can read under the path returned."""
         if self.path is not None:
             try:
                 file = self.path / name
                 file.write_text(text, encoding="utf-8")
                 return str(file)
-            except OSError:
-                pass  # a full disk: as without a directory
+            except OSError as error:  # a full disk: as without a directory
+                warn(f"{self.path / name} cannot be written ({error.strerror}); the worker runs without it")
         return _in_memory(name, text)
 
 
@@ -53,7 +53,10 @@ def open_state_dir(settings: Settings, warn: Warn) -> StateDir:
             _lock(folder, settings)
             usable.append(folder)
         except OSError as error:
-            warn(f"no state directory at {folder} ({error}); the worker runs, but it cannot be watched there")
+            warn(
+                f"no state directory at {folder} ({error}); the worker runs, but cannot be watched, nor another one "
+                "under its id be noticed"
+            )
     if given not in usable:
         return StateDir(None)
     _forget_shards(given)

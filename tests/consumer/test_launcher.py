@@ -192,8 +192,16 @@ def test_what_an_earlier_run_left_about_its_shards_is_forgotten(
     state = open_state_dir(read_settings({**needed, "STATE_DIR": str(tmp_path / "state")}), print)
     assert state == StateDir(tmp_path / "state")
     assert not old.exists()
-    assert Path(state.write("x", "é")).read_text("utf-8") == "é"
-    assert Path(StateDir(None).write("x", "é")).read_text("utf-8") == "é"
+    assert Path(state.write("x", "é", print)).read_text("utf-8") == "é"
+
+
+def test_what_cannot_be_written_is_kept_in_memory_with_a_warning(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert Path(StateDir(None).write("x", "é", said.append)).read_text("utf-8") == "é"
+    assert said == []
+    (tmp_path / "x").mkdir()  # in the file's place
+    assert Path(StateDir(tmp_path).write("x", "é", said.append)).read_text("utf-8") == "é"
+    assert "cannot be written" in said[0]
 
 
 def test_in_production_a_worker_looks_for_a_leader_and_starts_all_the_same(

@@ -15,6 +15,8 @@ from consumer.payload import BadPayload, unpack
 
 KNOWN: Final = ("article_id", "title", "author", "publish_date", "content")
 REQUIRED: Final = ("article_id", "content")
+MEMBERS: Final = 10_000
+"""Bound on an object's members, which take 40 times their size while they are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,16 @@ class _Key(str):
     __slots__ = ()
 
 
+class _TooMany(Exception):
+    """Not a ValueError, which msgspec would make its own."""
+
+
 _names: list[str] = []
 
 
 def _member(kind: type[Any], name: Any) -> Any:
+    if len(_names) == MEMBERS:
+        raise _TooMany
     _names.append(name)
     return kind(name)
 
@@ -72,6 +80,8 @@ def decode(data: bytes) -> Article | Rejected:
         return Rejected("encoding", f"not UTF-8: {error.reason} at byte {error.start}")
     except RecursionError:
         return Rejected("depth", "nested too deeply")
+    except _TooMany:
+        return Rejected("object", f"more than {MEMBERS} members")
     except msgspec.ValidationError:
         return Rejected("object", "not a JSON object")
     except msgspec.DecodeError as error:

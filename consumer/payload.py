@@ -9,8 +9,13 @@ from typing import Final, Protocol
 
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-UNPACKED_BYTES: Final = 16 << 20
-"""Bound on an unpacked payload: a record of 1 MiB can unpack to a thousand times its size."""
+UNPACKED_BYTES: Final = 4 << 20
+"""Bound on an unpacked payload: more than any article, and what a child's memory can bear in its worst form (as JSON of
+nothing but empty lists it takes 25 times its size)."""
+RATIO: Final = 100
+SMALL_BYTES: Final = 256 << 10
+"""Text packs to a tenth. What unpacks to a hundred times its size, and to more than this, is a bomb: a batch of 10 MiB
+full of them would take longer than the daemon waits for its answer, again and again."""
 MEMBERS: Final = 256
 """Bound on the members put together: each one costs a copy of what is left, and 1 MiB holds 100,000 empty ones."""
 
@@ -62,7 +67,7 @@ class _Unpacker(Protocol):
 def _join(kind: str, data: bytes, unpacker: Callable[[], _Unpacker]) -> bytes:
     """What all members of `data` unpack to."""
     parts: list[bytes] = []
-    left = UNPACKED_BYTES
+    left = bound = min(UNPACKED_BYTES, max(SMALL_BYTES, RATIO * len(data)))
     while data:
         if len(parts) == MEMBERS:
             raise BadPayload(f"{kind} data has more than {MEMBERS} members")
@@ -70,7 +75,7 @@ def _join(kind: str, data: bytes, unpacker: Callable[[], _Unpacker]) -> bytes:
         parts.append(member.decompress(data, left + 1))  # never 0, which would mean no bound
         left -= len(parts[-1])
         if left < 0:
-            raise BadPayload(f"{kind} data unpacks to more than {UNPACKED_BYTES} bytes")
+            raise BadPayload(f"{kind} data unpacks to more than {bound} bytes")
         if not member.eof:
             raise BadPayload(f"{kind} data is cut short")
         data = member.unused_data

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from articles.avro import encode_dead_letter
-from consumer.decode import Article, Rejected, decode
+from consumer.decode import MEMBERS, Article, Rejected, decode
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -223,6 +223,13 @@ def test_content_of_a_mebibyte_is_fine() -> None:
     found = decode(b'{"article_id":"a","content":"' + b"w " * (1 << 19) + b'"}')
     assert isinstance(found, Article)
     assert len(found.content) == 1 << 20
+
+
+def test_there_is_a_bound_on_members() -> None:
+    members = [b'"%d":1' % number for number in range(MEMBERS - 2)]
+    assert isinstance(decode(also(b",".join(members))), Article)
+    assert decode(also(b",".join([*members, b'"x":1']))) == Rejected("object", "more than 10000 members")
+    assert isinstance(decode(GOOD + b"}"), Article)
 
 
 def test_numbers_that_fit_are_kept() -> None:

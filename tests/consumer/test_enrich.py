@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer import enrich
 from consumer.enrich import WordCount
 
 count = WordCount()
@@ -18,6 +20,23 @@ WHITESPACE = [chr(code) for code in range(0x110000) if chr(code).isspace()]
 def test_words_are_what_unicode_whitespace_separates(content: str) -> None:
     assert count(content) == len(content.split())
     assert count(content) == len([word for word in re.split(f"[{''.join(WHITESPACE)}]", content) if word])
+
+
+@given(content=st.text(st.sampled_from([" ", "\u3000", "a", "新"])), piece=st.integers(1, 5))
+def test_a_long_text_is_counted_in_pieces_to_the_same_number(content: str, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(enrich, "PIECE", piece)
+        assert count(content) == len(content.split())
+
+
+def test_counting_a_long_text_takes_little_memory() -> None:
+    content = "ab " * (1 << 20)
+    tracemalloc.start()
+    try:
+        assert count(content) == 1 << 20
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

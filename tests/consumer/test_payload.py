@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.payload import MEMBERS, UNPACKED_BYTES, BadPayload, unpack
+from consumer.payload import MEMBERS, SMALL_BYTES, UNPACKED_BYTES, BadPayload, unpack
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -76,11 +77,22 @@ def test_there_is_a_bound_on_members(pack: Pack) -> None:
 
 @packers
 def test_the_bound_is_exact(pack: Pack) -> None:
-    assert len(unpack(pack(bytes(UNPACKED_BYTES)))) == UNPACKED_BYTES
-    assert len(unpack(pack(bytes(UNPACKED_BYTES - 1)) + pack(b"x"))) == UNPACKED_BYTES
-    for packed in (pack(bytes(UNPACKED_BYTES + 1)), pack(bytes(UNPACKED_BYTES)) + pack(b"x")):
+    noise = random.Random(1).randbytes(UNPACKED_BYTES)
+    assert unpack(pack(noise)) == noise
+    assert unpack(pack(noise[:-1]) + pack(b"x")) == noise[:-1] + b"x"
+    for packed in (pack(noise + b"x"), pack(noise) + pack(b"x")):
         with pytest.raises(BadPayload, match="more than"):
             unpack(packed)
+
+
+@packers
+def test_what_unpacks_to_more_than_a_hundred_times_its_size_is_a_bomb_unless_it_is_small(pack: Pack) -> None:
+    assert unpack(pack(bytes(SMALL_BYTES))) == bytes(SMALL_BYTES)
+    for size in (SMALL_BYTES + 1, 1 << 20, UNPACKED_BYTES):
+        with pytest.raises(BadPayload, match="more than"):
+            unpack(pack(bytes(size)))
+    text = random.Random(1).randbytes(20_000) * 50
+    assert unpack(pack(text)) == text
 
 
 def bombs() -> dict[str, bytes]:
@@ -102,17 +114,22 @@ def bombs() -> dict[str, bytes]:
 
 BOMBS = bombs()
 MEASURE = """
-import resource, sys
-from consumer.payload import unpack, BadPayload
-unpack(b"\\x28\\xb5\\x2f\\xfd\\x20\\x00\\x01\\x00\\x00")
+import sys
+from consumer.decode import decode
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+decode(b"\\x28\\xb5\\x2f\\xfd\\x20\\x00\\x01\\x00\\x00")
 data = sys.stdin.buffer.read()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-try:
-    unpack(data)
-except BadPayload:
-    pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+before = peak()
+decode(data)
+print(peak() - before)
 """
+
+
+def peak_mebibytes(data: bytes) -> float:
+    """What decoding takes at most, beside the payload itself, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", MEASURE], input=data, capture_output=True, timeout=60, check=True)
+    return int(done.stdout) / 1024
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
@@ -123,11 +140,30 @@ def test_a_bomb_is_rejected_in_a_moment(bomb: bytes) -> None:
     assert time.process_time() - began < 0.5
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@linux
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_takes_little_memory(bomb: bytes) -> None:
-    done = subprocess.run([sys.executable, "-c", MEASURE], input=bomb, capture_output=True, timeout=60, check=True)
-    kibibytes = int(done.stdout)  # Linux's unit
-    assert kibibytes < 3 * UNPACKED_BYTES / 1024
+    assert peak_mebibytes(bomb) < 3 * UNPACKED_BYTES / (1 << 20)
+
+
+HEAVY = {"lists": b"[],", "objects": b"{},", "text": b'"aa",', "numbers": b"1.5,", "members": b'"a":1,'}
+
+
+@linux
+@pytest.mark.parametrize("unit", HEAVY.values(), ids=HEAVY)
+def test_the_heaviest_json_fits_into_a_childs_memory(unit: bytes) -> None:
+    """Packed just so that it is no bomb."""
+    head, tail = (b'{"article_id":"a","content":"c","x":[', b"1]}") if unit != HEAVY["members"] else (b"{", b'"x":1}')
+    noise = json.dumps(random.Random(1).randbytes(UNPACKED_BYTES // 80).hex()).encode() + b","
+    if unit == HEAVY["members"]:
+        noise = b'"n":' + noise
+    body = head + noise + unit * ((UNPACKED_BYTES - len(noise) - 60) // len(unit)) + tail
+    packed = gzip.compress(body)
+    assert unpack(packed) == body
+    assert peak_mebibytes(packed) < 160
 
 
 def test_a_window_of_gigabytes_is_refused() -> None:

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +25,7 @@ from consumer.live import read_shards
 from local.emulator import answers, free_ports, ministack_environment
 from local.process import Process, start
 from tests.consumer.child import ROOT, SHARD_ID, Child, delivered, environment
+from tests.consumer.http_faults import CONFLICT, SLOW_DOWN, Fault, FaultyS3
 
 pytestmark = pytest.mark.xdist_group("protocol")
 
@@ -89,6 +91,12 @@ class Daemon:
 
     def held(self) -> list[str]:
         return [row["sequence_number"] for row in self.rows()]
+
+
+@pytest.fixture
+def faulty(endpoint_url: str) -> Iterator[FaultyS3]:
+    with FaultyS3(endpoint_url) as running:
+        yield running
 
 
 @pytest.fixture
@@ -239,6 +247,68 @@ def test_signals_to_the_process_group_are_the_daemons_business(daemon: Daemon, n
     child.deliver(delivered(1), delivered(2))
     child.checkpoints("2:0")
     child.done("processRecords")
+
+
+# S3 in trouble, as it looks over HTTP
+
+
+LINK = "*.avro"
+
+
+@pytest.mark.parametrize(
+    "faults, puts",
+    [
+        ([Fault("PUT", LINK, None, applied=True)], 2),  # the answer was lost: the same bytes meet our own object
+        ([Fault("PUT", LINK, 500, applied=True)], 2),
+        ([Fault("PUT", LINK, 503, SLOW_DOWN, left=3)], 4),
+        ([Fault("PUT", LINK, None, left=2)], 3),
+        ([Fault("PUT", LINK, 409, CONFLICT, left=2)], 3),
+        ([Fault("PUT", LINK, 412, left=1)], 2),  # "exists", then absent
+        ([Fault("PUT", LINK, 409, CONFLICT, applied=True)], 1),  # somebody made it meanwhile: we did
+        ([Fault("HEAD", LINK, 503, left=2), Fault("HEAD", LINK, None)], 1),
+        ([Fault("GET", "", 503, SLOW_DOWN, left=2)], 1),  # listings
+    ],
+    ids=lambda faults: (
+        "+".join(f"{f.left}x{f.method}-{f.status}{'-applied' * f.applied}" for f in faults)
+        if isinstance(faults, list)
+        else ""
+    ),
+)
+def test_whatever_s3_answers_a_link_is_stored_and_counted_once(
+    daemon: Daemon, faulty: FaultyS3, faults: list[Fault], puts: int
+) -> None:
+    faulty.faults = [replace(fault) for fault in faults]
+    child = daemon.started(AWS_ENDPOINT_URL_S3=faulty.url, S3_DEADLINE="60")
+    child.deliver(delivered(1), delivered(2))
+    child.checkpoints("2:0")
+    child.done("processRecords")
+    child.send("shutdownRequested")
+    child.done("shutdownRequested")
+    assert [fault.left for fault in faulty.faults] == [0] * len(faults)
+    assert faulty.puts().count("avro") == puts
+    assert daemon.held() == ["1", "2"]
+    (live,) = read_shards(daemon.folder / "state")
+    assert (live.records, live.objects) == (2, 1)
+
+
+def test_a_store_that_refuses_access_ends_the_child_at_once(daemon: Daemon, faulty: FaultyS3) -> None:
+    denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    faulty.faults = [Fault("PUT", LINK, 403, denied, left=1000)]
+    child = daemon.started(AWS_ENDPOINT_URL_S3=faulty.url, S3_DEADLINE="600")
+    child.deliver(delivered(1), delivered(2))
+    ends(child, Exit.STORE)
+
+
+def test_a_store_that_goes_away_ends_the_child_and_the_next_one_goes_on(daemon: Daemon, faulty: FaultyS3) -> None:
+    faulty.faults = [Fault("PUT", LINK, 503, SLOW_DOWN, left=1000)]
+    child = daemon.started(AWS_ENDPOINT_URL_S3=faulty.url)
+    child.deliver(delivered(1), delivered(2))
+    ends(child, Exit.STORE)
+    again = daemon.started()
+    again.deliver(delivered(1), delivered(2))
+    again.checkpoints("2:0")
+    again.done("processRecords")
+    assert daemon.held() == ["1", "2"]
 
 
 # What ends the child: a status of its own, one line that says why, and no answer

@@ -215,13 +215,19 @@ def test_what_others_print_leaves_the_protocol_intact(daemon: Daemon) -> None:
     """A thread prints without end, through Python and past it."""
     noise = """
 import atexit, os, threading
+end = threading.Event()
 def shout():
-    while True:
+    while not end.is_set():
         print('{"action": "status", "responseFor": "processRecords"}', flush=True)
         os.write(1, b'half a line {"action":')
-threading.Thread(target=shout, daemon=True).start()
+shouting = threading.Thread(target=shout)
+def hush():
+    end.set()
+    shouting.join()
+    print("at the end")
 print("before anything is set up")
-atexit.register(print, "at the end")
+threading._register_atexit(hush)
+shouting.start()
 """
     (daemon.folder / "sitecustomize.py").write_text(noise)
     child = daemon.child(PYTHONPATH=f"{daemon.folder}{os.pathsep}{ROOT}")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 from articles.chain import Root, ShardName
 from articles.keys import Layout
-from articles.position import ZERO
 from articles.retry import RetryingStore
 from articles.s3 import S3ObjectStore
 from consumer.idle import AFTER_MIDNIGHT_SECONDS
@@ -78,5 +77,5 @@ def begin_chains(pipeline: Pipeline, page: str) -> None:
     for shard in pipeline.shards().values():
         name = ShardName(pipeline.stream, stream.created, shard.id)
         written = int(datetime.now(UTC).timestamp() * 1000)
-        root = Root(name, ZERO, page, "TRIM_HORIZON", stream.arn, shard.starting_sequence, written, "another")
-        assert store.create(Layout(pipeline.prefix).root_key(name, ZERO), root.to_json(), {}) is None
+        root = Root(name, page, "TRIM_HORIZON", stream.arn, shard.starting_sequence, written, "another")
+        assert store.create(Layout(pipeline.prefix).root_key(name), root.to_json(), {}) is None

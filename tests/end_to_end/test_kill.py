@@ -14,7 +14,7 @@ BACK_SECONDS = 45.0
 
 
 def test_a_child_and_then_a_worker_are_killed_and_come_back_under_the_same_id(make_pipeline: MakePipeline) -> None:
-    pipeline = make_pipeline(2, FILE_AGE="1")
+    pipeline = make_pipeline(2, FILE_AGE="2", FILE_RECORDS="15")  # cut in the middle of batches
     worker = pipeline.worker()
     with pipeline.load(rate=40):
         pipeline.start(worker)

@@ -130,13 +130,13 @@ def bar(snapshot: Snapshot) -> str:
 
 def table(title: str, rows: tuple[Row, ...], room: int) -> list[str]:
     behind = any(row.put is not None for row in rows)
-    heading = f"  {title:<22}{'stored':>10}{'behind' if behind else '':>10}{'files':>7}{'average words':>15}"
+    heading = f"  {title:<20}{'stored':>8}{'behind' if behind else '':>8}{'files':>7}{'average':>10}"
     shown = rows if len(rows) <= room else rows[: max(0, room - 1)]
     lines = [heading]
     for row in shown:
         late = "" if row.put is None else f"{row.put - row.stored}"
         average = "–" if row.average is None else f"{row.average:.2f}"
-        lines.append(f"  {row.name:<22}{row.stored:>10}{late:>10}{row.files:>7}{average:>15}  {row.note}")
+        lines.append(f"  {row.name:<20}{row.stored:>8}{late:>8}{row.files:>7}{average:>10}  {row.note}")
     if len(shown) < len(rows):
         lines.append(f"  … and {len(rows) - len(shown)} more")
     return [*lines, ""]

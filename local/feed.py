@@ -1,8 +1,8 @@
 """The demo's producer: a thread that puts records while the workers read.
 
-Every worker is to store something, and leases are shared out only seconds after a worker's start. So the first records
-come in at a walking pace, and the rest are held back until every worker holds a lease.
-"""
+Every worker is to store something, and leases are shared out only seconds after a start. So the first records come in
+at a walking pace, and enough are held back until every worker holds a lease. Meanwhile a trickle goes on: leases move
+by throughput, and where nothing flows a worker that came late gets none.
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from local.source import Outgoing
 
 KNOWN = 2000  # records read ahead to learn how many there are
 OPENING_SECONDS = 10.0
+TRICKLE = 0.2  # of the opening's pace
 REST_SECONDS = 6.0
 RECORDS_A_SHARD = 40  # held back, so that each shard gets some of them: with random keys, all but one time in 25,000
 POLL_SECONDS = 0.05
@@ -42,9 +43,9 @@ class Feed:
         if not head:
             raise UserError("there is nothing to put: the input holds no records")
         self.total = len(head) if len(head) <= KNOWN else total
-        kept_back = max(len(head) // 2, RECORDS_A_SHARD * shards)
-        self._opening = max(1, len(head) - kept_back)
-        self._rest = (self.total or 0) - self._opening
+        reserve = RECORDS_A_SHARD * shards
+        self._opening = max(1, len(head) - max(len(head) // 2, reserve))
+        self._trickle = max(0, len(head) - self._opening - reserve)
         self._source = chain(head, source)
         self._kinesis, self._stream, self._ledger = kinesis, stream, ledger
         self._gate, self._stop = threading.Event(), threading.Event()
@@ -81,10 +82,13 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            self._put(islice(self._source, self._opening), self._opening / OPENING_SECONDS)
+            pace = self._opening / OPENING_SECONDS
+            self._put(islice(self._source, self._opening), pace)
+            self._put(self._while_closed(self._trickle), max(1.0, pace * TRICKLE))
             self._gate.wait()
             # An input of unknown length is put as fast as the stream takes it.
-            self._put(self._source, max(1.0, self._rest / REST_SECONDS) if self.total else None)
+            rest = (self.total or 0) - self.progress.records
+            self._put(self._source, max(1.0, rest / REST_SECONDS) if self.total else None)
             self.finished = not self._stop.is_set()
         except _Stopped:
             pass
@@ -97,6 +101,12 @@ class Feed:
             self._parts.append(producer.progress)
             for _ in producer.put(self._until_stopped(source)):
                 pass
+
+    def _while_closed(self, count: int) -> Iterator[Outgoing]:
+        for _ in range(count):
+            if self._gate.is_set():
+                return
+            yield from islice(self._source, 1)
 
     def _until_stopped(self, source: Iterable[Outgoing]) -> Iterator[Outgoing]:
         for record in source:

@@ -19,6 +19,7 @@ from tests.local.test_producer import FakeKinesis
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "OPENING_SECONDS", 0.05)
+    monkeypatch.setattr(module, "TRICKLE", 1.0)
     monkeypatch.setattr(module, "REST_SECONDS", 0.05)
 
 
@@ -30,10 +31,9 @@ def feed(count: int, ledger: Path, shards: int = 2) -> tuple[Feed, FakeKinesis]:
 @pytest.mark.parametrize("count", [1, 40, 500])
 def test_the_rest_waits_for_the_gate(count: int, tmp_path: Path) -> None:
     made, kinesis = feed(count, tmp_path / "ledger")
-    opening = max(1, count - max(count // 2, 80))
     with made:
         assert made.total == count
-        assert eventually(lambda: made.progress.records == opening)
+        assert eventually(lambda: made.progress.records == max(1, count - 80))
         assert count == 1 or not made.finished
         made.open_gate()
         assert eventually(lambda: made.finished)
@@ -49,6 +49,17 @@ def test_a_long_input_has_no_known_total_and_arrives_whole(tmp_path: Path) -> No
         made.open_gate()
         assert eventually(lambda: made.finished)
     assert len(kinesis.stored) == module.KNOWN + 300
+
+
+def test_a_trickle_goes_on_while_the_gate_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "TRICKLE", 0.001)
+    made, _ = feed(500, tmp_path / "ledger")
+    with made:
+        assert eventually(lambda: made.progress.records > 250)
+        assert made.progress.records < 420
+        made.open_gate()
+        assert eventually(lambda: made.finished)
+    assert made.progress.records == 500
 
 
 def test_leaving_stops_it_whatever_it_waits_for(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ Every worker is to store something, and leases are shared out only seconds after
 at a walking pace, and enough are held back until every worker holds a lease. Meanwhile a trickle goes on: leases move
 by throughput, and where nothing flows a worker that came late gets none.
 
+"""
+
 from __future__ import annotations
 
 import threading

@@ -15,10 +15,13 @@ from datetime import date
 from typing import Final
 
 from articles.errors import ChainError, UserError
-from articles.position import Position
+from articles.position import ZERO, Position
 
 END: Final = "END"
 """The page of a chain that nothing follows. It sorts after every date."""
+
+OPERATOR: Final = "start-chain-here"
+"""Stands as the worker of a link that jumps."""
 
 _SHARD_ID: Final = re.compile(r"shardId-[0-9]{1,20}")
 _STREAM: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -92,11 +95,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A shard's root object. `mode` is where the consumer started: `TRIM_HORIZON`, `AT_TIMESTAMP <time>`, or
-    `POSITION` for a chain that takes over at a lease's checkpoint. `written` is in epoch milliseconds."""
+    """A shard's root object: its chain starts at position zero, on `page`. `mode` is where the consumer started,
+    `TRIM_HORIZON` or `AT_TIMESTAMP <time>`; `written` is in epoch milliseconds."""
 
     shard: ShardName
-    start: Position
     page: str
     mode: str
     stream_arn: str
@@ -106,14 +108,13 @@ class Root:
 
     @property
     def state(self) -> State:
-        return State(self.start, self.page)
+        return State(ZERO, self.page)
 
     def to_json(self) -> bytes:
         fields = {
             "stream": self.shard.stream,
             "created": self.shard.created,
             "shard": self.shard.shard,
-            "start": str(self.start),
             "page": self.page,
             "mode": self.mode,
             "stream_arn": self.stream_arn,
@@ -130,11 +131,12 @@ class Root:
             said = json.loads(body)
             if (said["stream"], said["created"], said["shard"]) != (shard.stream, shard.created, shard.shard):
                 raise ChainError(f"the root {key} speaks of another shard: {said['stream']} {said['shard']}")
-            state = State.parse(f"{said['start']}:{said['page']}")
+            page = State.parse(f"{ZERO}:{said['page']}").page
+            if page == END:
+                raise ChainError(f"the root {key} opens no page")
             return cls(
                 shard,
-                state.position,
-                state.page,
+                page,
                 str(said["mode"]),
                 str(said["stream_arn"]),
                 said["starting_sequence_number"],
@@ -197,6 +199,11 @@ class Link:
     enrichment: str
     software: str
     blocks: tuple[tuple[int, int], ...]
+
+    @property
+    def jumps(self) -> bool:
+        """Whether an operator let the chain go on further up: it leads past records without holding any."""
+        return self.worker == OPERATOR and self.totals.records == 0 and self.after.position > self.before.position
 
     @property
     def summary(self) -> Summary:

@@ -178,8 +178,8 @@ def _read_long(source: io.BytesIO) -> int:
 
 
 def _take(source: io.BytesIO, size: int) -> bytes:
-    if size < 0:
-        raise ChainError(f"a negative size at byte {source.tell()}")
+    if not 0 <= size < 1 << 62:
+        raise ChainError(f"an impossible size, {size}, at byte {source.tell()}")
     data = source.read(size)
     if len(data) < size:
         raise Truncated(f"the file ends inside a value at byte {source.tell()}")

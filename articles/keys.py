@@ -1,6 +1,6 @@
 """Object keys. Only configuration and digits from shard ids and positions enter a key, never a field of an article.
 
-    <prefix>/chain/s-<stream>-<created>-<shardId>-<E0>                       a shard's root
+    <prefix>/chain/s-<stream>-<created>-<shardId>-<0>                       a shard's root
     <prefix>/data/dt=<page>/s-<stream>-<created>-<shardId>-<E>.avro          a link; E is the position before it
     <prefix>/dead-letter/dt=<page>/<link's name>-<16 hex>.avro               what that link rejected
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from articles.chain import END, ShardName, State
-from articles.position import SEQUENCE_DIGITS, SUB_DIGITS, Position
+from articles.position import SEQUENCE_DIGITS, SUB_DIGITS, ZERO, Position
 
 _NAME: Final = (
     r"s-(?P<stream>[A-Za-z0-9_.-]{1,128})-(?P<created>\d{1,20})-(?P<shard>shardId-\d{1,20})"
@@ -53,8 +53,9 @@ class Layout:
     def page(self, page: str) -> str:
         return f"{self.data}/dt={page}"
 
-    def root_key(self, shard: ShardName, start: Position) -> str:
-        return f"{self.roots}/{shard}-{start.padded}"
+    def root_key(self, shard: ShardName) -> str:
+        """The one root a shard has, at position zero: two would be two lines."""
+        return f"{self.roots}/{shard}-{ZERO.padded}"
 
     def link_key(self, shard: ShardName, before: State) -> str:
         """The one key that may follow `before`. It depends on the state alone, never on a record delivered: what is
@@ -68,7 +69,8 @@ class Layout:
         return f"{self.dead_letters}/{name}-{digest[:16]}.avro"
 
     def parse_root(self, key: str) -> ParsedKey | None:
-        return _parse(_ROOT, key, f"{self.roots}/")
+        parsed = _parse(_ROOT, key, f"{self.roots}/")
+        return parsed if parsed and parsed.position == ZERO else None
 
     def parse_link(self, key: str) -> ParsedKey | None:
         return _parse(_LINK, key, f"{self.data}/")

@@ -34,10 +34,9 @@ class Position:
         sub = sub or 0
         if not (sequence.isascii() and sequence.isdecimal()):
             raise ChainError(f"sequence number {sequence[:80]!r} is not decimal digits")
-        number = int(sequence) if len(sequence) <= 4000 else 10**SEQUENCE_DIGITS
-        if number >= 10**SEQUENCE_DIGITS or not 0 <= sub < 10**SUB_DIGITS:
+        if len(sequence) > SEQUENCE_DIGITS or not 0 <= sub < 10**SUB_DIGITS:
             raise ChainError(f"position {sequence[:80]}:{sub} does not fit a key of {SEQUENCE_DIGITS} digits")
-        return cls(number, sub, sequence)
+        return cls(int(sequence), sub, sequence)
 
     @classmethod
     def parse(cls, text: str) -> Position:

@@ -13,8 +13,6 @@ from articles.clock import Clock, SystemClock
 from articles.errors import StoreUnavailable
 from articles.store import ObjectInfo, ObjectStore
 
-CONFLICTS: Final = 6
-"""How often a 409 (another request for the key is under way) is answered with the same bytes again."""
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
 
@@ -49,20 +47,23 @@ class RetryingStore:
         self._until = self._clock.monotonic() + seconds
 
     def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> ObjectInfo | None:
-        """None when this call created the object; otherwise what is there, whoever wrote it.
+        """None when this call created the object; otherwise what is there, whoever wrote it: also this call itself,
+        when the answer was lost.
 
-        A HEAD goes first, so that no body is sent in vain. "Exists" (412) and "being made" (409) look alike to the
-        client, so a HEAD tells them apart: an object is there, or the same bytes are sent again.
+        A HEAD goes before every body, so that none is sent in vain. "Exists" (412) and "being made" (409) look alike
+        to the client, so a HEAD tells them apart too: an object is there, or the same bytes are sent again.
         """
-        if (there := self.head(key)) is not None:
-            return there
-        for _ in range(CONFLICTS):
-            if self._call(key, lambda: self._store.create(key, body, attributes)):
-                return None
-            if (there := self.head(key)) is not None:
+
+        def attempt() -> ObjectInfo | None:
+            there = self._store.head(key)
+            if there is not None or self._store.create(key, body, attributes):
                 return there
-            self._clock.sleep(random.uniform(FIRST_PAUSE, 5 * FIRST_PAUSE))
-        raise StoreUnavailable(f"{key}: the store said {CONFLICTS} times that it exists, yet it is absent")
+            there = self._store.head(key)
+            if there is None:
+                raise StoreUnavailable(f"{key}: the store says that it exists, yet it is absent (409)")
+            return there
+
+        return self._call(key, attempt)
 
     def head(self, key: str) -> ObjectInfo | None:
         return self._call(key, lambda: self._store.head(key))

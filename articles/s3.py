@@ -18,12 +18,12 @@ from obstore.exceptions import (
 from obstore.store import S3Store
 
 from articles.errors import StoreRefused, StoreUnavailable
-from articles.store import ObjectInfo
+from articles.store import SMALL_BYTES, ObjectInfo, seconds_for
 
-SMALL_TIMEOUT: Final = timedelta(seconds=15)
-BODY_TIMEOUT: Final = timedelta(seconds=150)
-"""obstore's time-out belongs to a store, so bodies have one of their own: 64 MiB at half a MiB a second, and more."""
-SMALL_BODY: Final = 1 << 20
+STEP: Final = 8 << 20
+"""obstore's time-out belongs to a client, so there is one for small requests and one for each step of sizes in use."""
+READ_BYTES: Final = 256 << 20
+"""Whole objects are read with the time-out of the largest there may be."""
 _REFUSED: Final = ("PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidAccessKeyId")
 _T = TypeVar("_T")
 
@@ -36,14 +36,12 @@ class S3ObjectStore:
     def __init__(self, bucket: str, *, region: str | None = None, endpoint_url: str | None = None) -> None:
         self._bucket = bucket
         _check(bucket, region, endpoint_url)
-        try:
-            self._small = _store(bucket, region, endpoint_url, SMALL_TIMEOUT)
-            self._bodies = _store(bucket, region, endpoint_url, BODY_TIMEOUT)
-        except (BaseError, ValueError) as error:  # half a key pair, a URL that is none
-            raise StoreRefused(f"bucket {bucket!r}, {endpoint_url or 'AWS'}: {_first_line(error)}") from error
+        self._region, self._endpoint_url = region, endpoint_url
+        self._clients: dict[float, S3Store] = {}
+        self._small = self._client(0)
 
     def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
-        store = self._small if len(body) <= SMALL_BODY else self._bodies
+        store = self._client(len(body))
 
         def put() -> bool:
             try:
@@ -70,13 +68,16 @@ class S3ObjectStore:
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
         def read() -> bytes | None:
+            client = self._client(READ_BYTES if length is None else length)
             try:
                 if length is None and start == 0:
-                    return bytes(obstore.get(self._bodies, key).bytes())
+                    return bytes(obstore.get(client, key).bytes())
                 if length is None:
-                    return bytes(obstore.get(self._bodies, key, options={"range": {"offset": start}}).bytes())
-                return bytes(obstore.get_range(self._bodies, key, start=start, length=length))
-            except FileNotFoundError:
+                    return bytes(obstore.get(client, key, options={"range": {"offset": start}}).bytes())
+                return bytes(obstore.get_range(client, key, start=start, length=length))
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
                 return None
 
         return self._call(key, read)
@@ -90,6 +91,17 @@ class S3ObjectStore:
     def folders(self, folder: str) -> Sequence[str]:
         found = self._call(folder, lambda: obstore.list_with_delimiter(self._small, folder))
         return [path.rpartition("/")[2] for path in found["common_prefixes"]]
+
+    def _client(self, size: int) -> S3Store:
+        """The client for requests that move up to `size` bytes."""
+        seconds = seconds_for(size if size <= SMALL_BYTES else -(-size // STEP) * STEP)
+        if seconds not in self._clients:
+            try:
+                self._clients[seconds] = _store(self._bucket, self._region, self._endpoint_url, seconds)
+            except (BaseError, ValueError) as error:  # half a key pair, a URL that is none
+                where = self._endpoint_url or "AWS"
+                raise StoreRefused(f"bucket {self._bucket!r}, {where}: {_first_line(error)}") from error
+        return self._clients[seconds]
 
     def _call(self, what: str, call: Callable[[], _T]) -> _T:
         try:
@@ -108,14 +120,17 @@ class S3ObjectStore:
             raise kind(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
 
 
-def _store(bucket: str, region: str | None, endpoint_url: str | None, timeout: timedelta) -> S3Store:
+def _store(bucket: str, region: str | None, endpoint_url: str | None, seconds: float) -> S3Store:
+    if endpoint_url is None and (region or "").startswith("cn-"):  # a domain of its own, which the client does not know
+        endpoint_url = f"https://s3.{region}.amazonaws.com.cn"
     given: dict[str, Any] = {"region": region, "endpoint": endpoint_url}
     return S3Store(
         bucket,
         **{name: value for name, value in given.items() if value},
-        virtual_hosted_style_request=endpoint_url is None,
+        # The certificate of AWS's virtual hosts does not hold for a name with a dot.
+        virtual_hosted_style_request=endpoint_url is None and "." not in bucket,
         client_options={
-            "timeout": timeout,
+            "timeout": timedelta(seconds=seconds),
             "connect_timeout": timedelta(seconds=5),
             "allow_http": (endpoint_url or "").startswith("http://"),
         },

@@ -16,7 +16,7 @@ from articles.errors import ChainError
 from articles.keys import Layout, ParsedKey
 from articles.retry import RetryingStore
 from articles.store import ObjectInfo
-from articles.tail import read_root_object, read_summary
+from articles.tail import read_root, read_summary
 
 WORKERS: Final = 32
 WINDOW: Final = 256
@@ -98,11 +98,9 @@ def roots(store: RetryingStore, layout: Layout, selection: Selection) -> list[Ro
         if not selection.takes(parsed.shard):
             return None
         try:
-            root = read_root_object(store, item.key, parsed.shard)
+            root = read_root(store, layout, parsed.shard)
         except ChainError as error:
             return RootObject(item.key, parsed.shard, None, str(error))
-        if root.start != parsed.position:
-            return RootObject(item.key, parsed.shard, None, f"{item.key} says it starts at {root.start}")
         return RootObject(item.key, parsed.shard, root)
 
     return [found for found in many(read, store.list(layout.roots)) if found]

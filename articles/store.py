@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,17 @@ class ObjectInfo:
     size: int
     attributes: Mapping[str, str] = field(default_factory=dict)
     modified: float = 0.0
+
+
+SMALL_BYTES: Final = 1 << 20
+SMALL_SECONDS: Final = 15.0
+SLOWEST: Final = 512 << 10
+"""Bytes a second below which a link to the store counts as broken."""
+
+
+def seconds_for(size: int) -> float:
+    """How long one request may take that moves so many bytes."""
+    return SMALL_SECONDS if size <= SMALL_BYTES else 2 * SMALL_SECONDS + size / SLOWEST
 
 
 class ObjectStore(Protocol):

@@ -32,20 +32,10 @@ class Tail:
 
 
 def read_root(store: RetryingStore, layout: Layout, shard: ShardName) -> Root | None:
-    """The shard's root; of several (a chain started again from a position) the one that starts highest."""
-    found: Root | None = None
-    start = f"{layout.roots}/{shard}-"
-    for item in _from(store, layout.roots, start):
-        if (parsed := layout.parse_root(item.key)) and parsed.shard == shard:
-            found = read_root_object(store, item.key, shard)
-    return found
-
-
-def read_root_object(store: RetryingStore, key: str, shard: ShardName) -> Root:
+    """The shard's root, None where there is none yet; raises ChainError when it cannot be read."""
+    key = layout.root_key(shard)
     body = store.read(key)
-    if body is None:
-        raise ChainError(f"the root {key} was listed and is gone; roots are never deleted")
-    return Root.from_json(key, shard, body)
+    return None if body is None else Root.from_json(key, shard, body)
 
 
 def find(store: RetryingStore, layout: Layout, shard: ShardName) -> Tail | None:
@@ -115,13 +105,13 @@ def read_object_header(store: RetryingStore, key: str, size: int) -> Header:
 
 
 def _last_link(store: RetryingStore, layout: Layout, root: Root, page: str) -> StoredObject | None:
-    """The shard's last link on a page, not below the root's start. The listing starts at the shard's first possible
+    """The shard's last link on a page. The listing starts at the shard's first possible
     name: the client lists whole folders only, so names are cut by where they start."""
     start = f"{layout.page(page)}/{root.shard}-"
     last = None
     for item in _from(store, layout.page(page), start):
         parsed = layout.parse_link(item.key)
-        if parsed and parsed.shard == root.shard and parsed.position >= root.start:
+        if parsed and parsed.shard == root.shard:
             last = item.key, State(parsed.position, parsed.page)
     if last is None:
         return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Final
 
 from articles.chain import Root, ShardName, Totals
@@ -18,7 +17,7 @@ from articles.verify_ledger import Ledger
 from articles.verify_link import Examined, Examiner
 from articles.verify_loss import SECONDS_AN_HOUR, Watch
 from articles.verify_report import WARNING, Finding, Findings, Report, shard_text
-from articles.walk import Line, OffLine, OnLine, Walk, Why
+from articles.walk import OffLine, OnLine, Walk, Why
 
 RETENTION_HOURS: Final = 24
 DEEP_WORKERS: Final = 4
@@ -90,14 +89,12 @@ def verify(
     if not (walk.lines or walk.roots or findings.counts or checks.ledger or checks.facts):
         raise UserError(nothing(layout, selection))
     findings.add(*_roots(walk))
-    for chain in walk.lines.values():
-        findings.add(*_restarts(chain))
     if checks.ledger:
         findings.add(*checks.ledger.finish(totals))
     if checks.facts:
         findings.add(*check_leases(checks.facts, walk.lines))
     lying = _dead_letters(store, layout, selection)
-    objects = sum(line.objects for chain in walk.lines.values() for line in chain)
+    objects = sum(line.objects for line in walk.lines.values())
     return Report(
         tuple(findings.kept),
         dict(findings.counts),
@@ -136,6 +133,9 @@ def _on_line(step: OnLine[Examined]) -> Iterator[Finding]:
     if link.shard != step.root.shard or link.before != step.before:
         said = f"the header says that it follows {link.before} of {link.shard}"
         yield Finding("header", said, "error", shard_text(step.root.shard), str(step.before.position), step.key)
+    if link.jumps:
+        said = f"the chain was let go on at {link.after.position}, on request: what came between was given up"
+        yield Finding("jump", said, WARNING, shard_text(step.root.shard), str(step.before.position), step.key)
     for finding in step.answer.findings:
         yield replace(finding, shard=shard_text(step.root.shard))
 
@@ -148,19 +148,7 @@ def _roots(walk: Walk[Examined]) -> Iterator[Finding]:
             yield Finding(code, found.problem, severity, shard, key=found.key)
         elif found.root.mode != _TRIM_HORIZON:
             said = f"the chain starts {found.root.mode}: earlier records were never asked for"
-            yield Finding("root_mode", said, WARNING, shard, str(found.root.start), found.key)
-
-
-def _restarts(chain: Sequence[Line]) -> Iterator[Finding]:
-    """A chain that was started again from a position, on request: what lies between is acknowledged."""
-    for before, after in pairwise(chain):
-        shard, at = shard_text(after.root.shard), str(after.root.start)
-        if before.state.position > after.root.start:
-            said = f"the earlier chain goes on to {before.state.position}, past the start of the later one"
-            yield Finding("overlap", said, "error", shard, at)
-        else:
-            said = f"started again here: what came after {before.state.position} was given up"
-            yield Finding("restarted", said, WARNING, shard, at)
+            yield Finding("root_mode", said, WARNING, shard, key=found.key)
 
 
 def _dead_letters(store: RetryingStore, layout: Layout, selection: Selection) -> int:

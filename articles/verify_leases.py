@@ -32,8 +32,8 @@ class Facts:
         return ShardName(self.stream.name, self.stream.created, shard)
 
 
-def check(facts: Facts, lines: Mapping[ShardName, Sequence[Line]]) -> Iterator[Finding]:
-    ends = {shard.shard: chain[-1] for shard, chain in lines.items() if shard == facts.name(shard.shard)}
+def check(facts: Facts, lines: Mapping[ShardName, Line]) -> Iterator[Finding]:
+    ends = {shard.shard: line for shard, line in lines.items() if shard == facts.name(shard.shard)}
     if facts.leases is None:
         said = f"there is no lease table {facts.table}: is --application right? Nothing was checked against it"
         yield Finding("no_lease_table", said, WARNING)

@@ -98,7 +98,8 @@ def _of_range(link: Link) -> Sequence[Finding]:
     if min(totals.good, totals.rejected, totals.words) < 0:
         problems.append("negative counts")
     if totals.records == 0:
-        if link.first or link.last or link.after.position != link.before.position:
+        moved = link.after.position != link.before.position and not link.jumps
+        if link.first or link.last or moved:
             problems.append(f"no records, yet a range up to {link.after.position}")
     elif link.first is None or link.last is None:
         problems.append("records without a range")

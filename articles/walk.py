@@ -74,7 +74,7 @@ class Line:
 
 
 class Walk(Generic[_T]):
-    """Iterate over it once; `lines` then holds where each chain ends, by shard, in the order of their starts.
+    """Iterate over it once; `lines` then holds where each chain ends.
 
     `examine(key)` finds out about one link, None when there is none; it is called from many threads at a time.
     """
@@ -90,7 +90,7 @@ class Walk(Generic[_T]):
         workers: int = WORKERS,
         window: int = WINDOW,
     ) -> None:
-        self.lines: dict[ShardName, list[Line]] = {}
+        self.lines: dict[ShardName, Line] = {}
         self.roots: Sequence[RootObject] = roots(store, layout, selection)
         self._store, self._layout, self._selection = store, layout, selection
         self._examine, self._progress = examine, progress
@@ -113,12 +113,11 @@ class Walk(Generic[_T]):
                 yield from self._place(item, parsed, answer)
         # Children, whose numbers are higher, before their parents: who sees a child's link then sees its parent's end.
         for shard in sorted(self.lines, reverse=True):
-            yield from self._catch_up(self.lines[shard][-1], None)
+            yield from self._catch_up(self.lines[shard], None)
 
     def _add(self, found: RootObject) -> None:
         if found.root:
-            lines = self.lines.setdefault(found.root.shard, [])
-            lines.append(Line(found.root, found.root.state))
+            self.lines[found.root.shard] = Line(found.root, found.root.state)
 
     def _place(self, item: ObjectInfo, parsed: ParsedKey, answer: _T | None) -> Iterator[OnLine[_T] | OffLine]:
         key = item.key
@@ -126,15 +125,12 @@ class Walk(Generic[_T]):
             for found in roots(self._store, self._layout, Selection(*_names(parsed.shard))):
                 if found.shard:
                     self._add(found)
-        lines = self.lines.get(parsed.shard)
+        line = self.lines.get(parsed.shard)
         at = str(parsed.position)
-        if not lines:
+        if line is None:
             yield OffLine(key, Why.ROOTLESS, item.size, parsed.shard, at)
             return
-        line = next((line for line in reversed(lines) if self._next(line) == key), None)
-        if line is None:
-            line = next((one for one in reversed(lines) if one.root.start <= parsed.position), lines[0])
-            yield from self._catch_up(line, key)
+        yield from self._catch_up(line, key)
         if self._next(line) == key:
             yield self._advance(line, key, answer)
             return

@@ -104,10 +104,10 @@ def _handed(env: Mapping[str, str], name: str, kind: Callable[[str], _T]) -> _T:
 def _starting_sequence_number(shards_file: str | None, shard_id: str) -> str | None:
     """For the root's information only; unknown for shards that came after the worker's start."""
     try:
-        found = json.loads(Path(shards_file).read_text()).get(shard_id) if shards_file else None
-    except (OSError, ValueError):
+        found = json.loads(Path(shards_file).read_text()) if shards_file else {}
+        return str(found[shard_id])
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return found if isinstance(found, str) else None
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def check_start(config: Start, chain: Found, lease: Position, wall: float) -> No
     root = chain.root
     if root is None:
         return
-    if root.mode not in (config.start_mode, "POSITION"):
+    if root.mode != config.start_mode:
         raise ChainError(
             f"the chain was started at {root.mode}, this worker at {config.start_mode}: records that arrived between "
             f"the two would never be held, or be expected in vain. Set START_AT as it was, or use another PREFIX"

@@ -18,6 +18,8 @@ PROBE: Final = "chain-probe"
 def check_create_once(store: ObjectStore, prefix: str) -> None:
     """Creates the probe twice: the second time must be refused. Raises UserError."""
     key = f"{prefix}/{PROBE}"
+    # Every upload looks first. Without the right to list, S3 answers a HEAD of an absent key with 403, not 404.
+    store.head(f"{key}-that-is-not-there")
     store.create(key, b"shows that this bucket creates a key only once\n", {})
     if store.create(key, b"a second creation that must be refused\n", {}):
         raise UserError(

@@ -11,9 +11,8 @@ from articles.position import Position
 from articles.tail import StoredObject
 from consumer.exits import Exit, Leave
 from consumer.logs import Log
+from consumer.settings import CHECKPOINT_SECONDS
 
-RETRY_SECONDS: Final = 120.0
-"""How long a throttled or failing lease table is asked again before the child leaves."""
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 _RETRYABLE: Final = ("ThrottlingException", "KinesisClientLibDependencyException")
@@ -50,30 +49,34 @@ class Checkpoints:
         self._lease = lease
         self._clock = clock
         self._log = log
-        self._stored: StoredObject | None = None
+        self._offered: list[Position] = []
 
     def offer(self, stored: StoredObject | None) -> None:
-        self._stored = stored or self._stored
+        """What is stored up to the end of this link may be checkpointed, once it has been delivered."""
+        if stored is not None:
+            self._offered.append(stored.summary.after.position)
 
-    def commit(self, delivered: Position, checkpointer: Checkpointer) -> None:
-        """Checkpoint the chain's end, once that position has been delivered, if it is past the lease's.
+    def commit(self, delivered: Position, checkpointer: Checkpointer, within: float = CHECKPOINT_SECONDS) -> None:
+        """Checkpoint the newest end of a link that was delivered, if it is past the lease's.
 
-        Never past what was delivered: after an adoption the chain can be ahead of this child. Never the zero of a
-        root: a root is no StoredObject. Raises LeaseGone, or Leave when the lease table goes on refusing.
+        Never past what was delivered: after an adoption the chain can be ahead of this child, again and again for one
+        that lags behind another application. Never the zero of a root: a root is no StoredObject. `within` is for how
+        many seconds a refusing lease table is asked again. Raises LeaseGone, or Leave when it goes on refusing.
         """
-        end = self._stored.summary.after.position if self._stored else None
-        if end is None or not self._lease < end <= delivered:
+        reached = max((end for end in self._offered if end <= delivered), default=None)
+        self._offered = [end for end in self._offered if end > delivered]
+        if reached is None or reached <= self._lease:
             return
-        self._retry(f"{end}", lambda: checkpointer.checkpoint(end.sequence, end.sub))
-        self._lease = end
+        self._retry(f"{reached}", lambda: checkpointer.checkpoint(reached.sequence, reached.sub), within)
+        self._lease = reached
 
     def end_shard(self, stored: StoredObject, checkpointer: Checkpointer) -> None:
         """Checkpoint SHARD_END; `stored` is the chain's END link."""
         if not stored.summary.after.ended:
             raise ValueError(f"{stored.key} does not end its chain")
-        self._retry("SHARD_END", checkpointer.end_shard)
+        self._retry("SHARD_END", checkpointer.end_shard, CHECKPOINT_SECONDS)
 
-    def _retry(self, what: str, call: Callable[[], None]) -> None:
+    def _retry(self, what: str, call: Callable[[], None], within: float) -> None:
         start, pause = self._clock.monotonic(), FIRST_PAUSE
         while True:
             try:
@@ -81,7 +84,7 @@ class Checkpoints:
             except CheckpointRefused as refused:
                 if refused.name == "ShutdownException":
                     raise LeaseGone from refused
-                late = self._clock.monotonic() - start > RETRY_SECONDS
+                late = self._clock.monotonic() - start > within
                 if refused.name not in _RETRYABLE or late:
                     raise Leave(Exit.CHECKPOINT, f"checkpoint {what}: {refused.name}") from refused
                 self._log.warning("checkpoint-retry", position=what, reason=refused.name)

@@ -19,6 +19,7 @@ from consumer.decode import Article, Rejected
 from consumer.record import Record
 
 _REJECTED_OVERHEAD: Final = 512
+_BLOCK_OVERHEAD: Final = 768
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class OpenFile:
     _open_span: Span | None = None
     _dead: list[DeadLetter] = field(default_factory=list)
     size: int = 0
-    """Compressed size so far, the open block counted as it is."""
+    """Compressed size so far, the open block counted as it is, and what a block costs in memory beside its bytes."""
     records: int = 0
 
     def append(self, record: Record, article: Article, words: int, shard_id: str) -> None:
@@ -100,7 +101,8 @@ class OpenFile:
 
     def reject(self, record: Record, rejected: Rejected) -> None:
         self._dead.append(DeadLetter(record, rejected))
-        self.size += len(record.data) + _REJECTED_OVERHEAD
+        # Raw until it is sealed, then beside its encoded and its compressed form.
+        self.size += 2 * len(record.data) + _REJECTED_OVERHEAD
         self.records += 1
 
     def _add(self, encoded: bytes, span: Span) -> None:
@@ -117,7 +119,7 @@ class OpenFile:
             return
         block = Block(len(self._open), compress(self.codec, b"".join(self._open)))
         self._blocks.append((block, self._open_span))
-        self.size += len(block.data) - self._open_bytes
+        self.size += len(block.data) + _BLOCK_OVERHEAD - self._open_bytes
         self._open, self._open_bytes, self._open_span = [], 0, None
 
     @property
@@ -139,7 +141,7 @@ class OpenFile:
         for block, span in blocks:
             if span.first > position:
                 self._blocks.append((block, span))
-                self.size += len(block.data)
+                self.size += len(block.data) + _BLOCK_OVERHEAD
                 self.records += block.count
             elif span.last > position:
                 self._keep_after(position, block)

@@ -14,9 +14,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from articles.errors import UserError
+from articles.store import seconds_for
 
 CALL_TIMEOUT_SECONDS: Final = 900
 """After this long in one call the daemon takes a child for hung and halts (`timeoutInSeconds`)."""
+CHECKPOINT_SECONDS: Final = 60
+"""How long a lease table that refuses a checkpoint is asked again."""
 LONGEST_BATCH_SECONDS: Final = 60
 """What a call may take beside waiting for S3; the S3 deadline and this must fit into one call."""
 TRIM_HORIZON: Final = "TRIM_HORIZON"
@@ -30,7 +33,7 @@ _STREAM: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _APPLICATION: Final = re.compile(r"[A-Za-z0-9_.-]{3,237}")  # plus "-CoordinatorState", a table name of 255 at most
 _WORKER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_PREFIX: Final = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")
+_PREFIX: Final = re.compile(r"(?!\.{1,2}(/|$))[A-Za-z0-9_.=-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9_.=-]+)*")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _ROLES: Final = (
@@ -83,7 +86,11 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
     unset, as compose files leave it so. Raises SettingsError with every problem."""
     given = dict(defaults or {}) | {name: value for name, value in env.items() if value.strip()}
     read = _Reader(given)
-    s3_deadline = read.number("S3_DEADLINE", "600", _SECONDS, 5, CALL_TIMEOUT_SECONDS - LONGEST_BATCH_SECONDS)
+    file_bytes = read.number("FILE_SIZE", "64MiB", _BYTES, 64 * _KIB, 256 * _KIB**2)
+    # The last upload may start just before the S3 deadline, and the daemon must not take that for hanging.
+    longest = seconds_for(file_bytes) + LONGEST_BATCH_SECONDS + CHECKPOINT_SECONDS
+    most = int(CALL_TIMEOUT_SECONDS - longest)
+    s3_deadline = read.number("S3_DEADLINE", str(min(600, most)), _SECONDS, 5, most)
     settings = Settings(
         stream_name=read.name("STREAM_NAME", _STREAM, "letters, digits, _ . -, at most 128"),
         application_name=read.name("APPLICATION_NAME", _APPLICATION, "letters, digits, _ . -, 3 to 237", "articles"),
@@ -96,7 +103,7 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
         endpoint_url_kinesis=read.endpoint("KINESIS"),
         endpoint_url_dynamodb=read.endpoint("DYNAMODB"),
         endpoint_url_cloudwatch=read.endpoint("CLOUDWATCH"),
-        file_bytes=read.number("FILE_SIZE", "64MiB", _BYTES, 64 * _KIB, _KIB**3),
+        file_bytes=file_bytes,
         file_seconds=read.number("FILE_AGE", "300", _SECONDS, 1, 24 * 3600),
         file_records=read.number("FILE_RECORDS", "1000000", {"": 1}, 1, 100_000_000),
         codec=read.choice("CODEC", CODECS, "deflate"),

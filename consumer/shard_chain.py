@@ -46,7 +46,7 @@ class ShardChain:
 
     def begin(self, root: Root) -> bool:
         """Create the root; False when another one was there, which is adopted."""
-        there = self._store.create(self.layout.root_key(self.shard, root.start), root.to_json(), {})
+        there = self._store.create(self.layout.root_key(self.shard), root.to_json(), {})
         if there is None:
             self._tail = Tail(root, root.state, None)
             return True

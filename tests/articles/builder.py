@@ -62,7 +62,6 @@ class Chain:
     def root(self, mode: str = "TRIM_HORIZON", written: int = MORNING) -> str:
         root = Root(
             self.shard,
-            self.state.position,
             self.state.page,
             mode,
             f"arn:aws:kinesis:us-east-1:000000000000:stream/{self.shard.stream}",
@@ -70,7 +69,7 @@ class Chain:
             written,
             "1.0.0",
         )
-        key = self.layout.root_key(self.shard, root.start)
+        key = self.layout.root_key(self.shard)
         assert self.store.create(key, root.to_json(), {})
         return key
 

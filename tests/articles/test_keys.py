@@ -31,13 +31,19 @@ def test_a_links_key_is_read_back(layout: Layout, shard: ShardName, position: Po
     assert (parsed.shard, parsed.position, parsed.page) == (shard, position, page)
 
 
-@given(layouts, names, positions)
-def test_a_roots_key_is_read_back(layout: Layout, shard: ShardName, position: Position) -> None:
-    key = layout.root_key(shard, position)
+@given(layouts, names)
+def test_a_roots_key_is_read_back(layout: Layout, shard: ShardName) -> None:
+    key = layout.root_key(shard)
     parsed = layout.parse_root(key)
     assert parsed is not None
-    assert (parsed.shard, parsed.position) == (shard, position)
+    assert (parsed.shard, parsed.position) == (shard, ZERO)
     assert layout.parse_link(key) is None
+
+
+@given(layouts, names, positions)
+def test_a_shard_has_no_other_root(layout: Layout, shard: ShardName, position: Position) -> None:
+    found = layout.parse_root(f"{layout.roots}/{shard}-{position.padded}")
+    assert (found is not None) == (position == ZERO)
 
 
 @given(layouts, names, positions, pages, st.binary(min_size=32, max_size=32))

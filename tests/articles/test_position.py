@@ -26,7 +26,7 @@ def test_text_is_read_back(position: Position) -> None:
     assert Position.parse(str(position)).sequence == position.sequence
 
 
-@given(st.integers(0, 10**40), st.integers(0, 16))
+@given(st.integers(0, 10**40 - 1), st.integers(0, 16))
 def test_leading_zeros_do_not_count_but_are_kept(number: int, zeros: int) -> None:
     delivered = "0" * zeros + str(number)
     position = Position.of(delivered)

@@ -10,8 +10,8 @@ import pytest
 
 from articles import aws
 from articles.errors import StoreRefused, StoreUnavailable
-from articles.s3 import SMALL_BODY, S3ObjectStore
-from articles.store import ObjectStore
+from articles.s3 import S3ObjectStore
+from articles.store import SMALL_BYTES, ObjectStore
 from local.emulator import Emulator, free_ports
 from tests.fakes import MemoryStore
 
@@ -49,7 +49,7 @@ def test_a_key_is_created_once(any_store: ObjectStore, folder: str) -> None:
     assert (info.key, info.size, info.attributes["worker"]) == (f"{folder}/k", 5, "one")
 
 
-@pytest.mark.parametrize("size", [0, 1, SMALL_BODY + 1, 12 << 20])
+@pytest.mark.parametrize("size", [0, 1, SMALL_BYTES + 1, 12 << 20])
 def test_bodies_of_any_size_are_created_once(any_store: ObjectStore, folder: str, size: int) -> None:
     body = bytes(size)
     assert any_store.create(f"{folder}/k", body, {})

@@ -18,7 +18,7 @@ from tests.fakes import MemoryStore
 
 def test_without_a_root_there_is_no_chain(store: RetryingStore, layout: Layout, memory: MemoryStore) -> None:
     assert tail.find(store, layout, name(0)) is None
-    assert memory.effects() == ["list articles/chain"], "nothing else is searched"
+    assert memory.effects() == [f"read {layout.root_key(name(0))} absent"], "nothing else is searched"
 
 
 def test_a_root_without_links_is_the_tail(store: RetryingStore, layout: Layout, memory: MemoryStore) -> None:
@@ -89,22 +89,6 @@ def test_other_shards_and_strangers_are_passed_over(store: RetryingStore, layout
     found = tail.find(store, layout, name(1))
     assert found is not None
     assert found.state == chain.state
-
-
-def test_the_root_that_starts_highest_counts(store: RetryingStore, layout: Layout, memory: MemoryStore) -> None:
-    old = Chain(memory)
-    old.root()
-    old.link(articles([1, 2]))
-    new = Chain(memory, state=State(Position.of("50"), PAGE))
-    new.root(mode="POSITION")
-    found = tail.find(store, layout, name(0))
-    assert found is not None
-    assert found.root.mode == "POSITION"
-    assert found.state == State(Position.of("50"), PAGE)
-    new.link(articles([51]))
-    found = tail.find(store, layout, name(0))
-    assert found is not None
-    assert found.state == new.state
 
 
 def test_pages_before_the_root_are_not_listed(store: RetryingStore, layout: Layout, memory: MemoryStore) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from articles.chain import END, State
+from articles.chain import END, OPERATOR, State
 from articles.errors import UserError
 from articles.keys import Layout
 from articles.position import Position
@@ -107,7 +107,7 @@ def test_roots_are_looked_at(bucket: Bucket) -> None:
 def test_a_root_that_says_another_start_is_seen(bucket: Bucket) -> None:
     chain = Chain(bucket.memory, shard=name(6), state=State(Position.of("5"), PAGE))
     key = chain.root()
-    body = json.loads(bucket.body(key)) | {"start": "4:0"}
+    body = json.loads(bucket.body(key)) | {"page": "END"}
     bucket.memory.objects[key].body = json.dumps(body).encode()
     assert errors(bucket.check()) == {"root_unreadable"}
 
@@ -119,19 +119,17 @@ def test_a_later_start_is_a_warning(bucket: Bucket) -> None:
     assert "AT_TIMESTAMP" in one(report, "root_mode").message
 
 
-def test_a_chain_started_again_is_acknowledged(bucket: Bucket) -> None:
-    again = Chain(bucket.memory, state=State(Position.of("40"), "2025-06-17"))
-    again.root(mode="POSITION")
-    again.link(articles([41, 42]))
+def test_a_chain_let_go_on_further_up_is_acknowledged(bucket: Bucket) -> None:
+    chain = Chain(bucket.memory, shard=name(7))
+    chain.root()
+    chain.link(articles([1, 2]))
+    chain.link(after=State(Position.of("40"), PAGE), worker=OPERATOR)
+    chain.link(articles([41, 42]))
     report = bucket.check(DEEP)
     assert report.ok
-    assert "15:0" in one(report, "restarted").message
-    assert report.totals.good == 16
-
-
-def test_an_earlier_chain_that_goes_on_past_the_later_start_overlaps(bucket: Bucket) -> None:
-    Chain(bucket.memory, state=State(Position.of("10"), "2025-06-17")).root(mode="POSITION")
-    assert "overlap" in errors(bucket.check())
+    found = one(report, "jump")
+    assert found.position == "2:0"
+    assert "40:0" in found.message
 
 
 def test_a_selection_checks_its_chains_alone(bucket: Bucket) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from articles.chain import Root
-from articles.position import ZERO
 from articles.verify_loss import Watch
 from articles.verify_report import WARNING
 from tests.articles.builder import MORNING, PAGE, Article, Chain, name
@@ -21,7 +20,7 @@ class Told:
 
     def __init__(self) -> None:
         self.chain = Chain(MemoryStore())
-        root = Root(name(0), ZERO, PAGE, "TRIM_HORIZON", "arn", None, MORNING, "1.0.0")
+        root = Root(name(0), PAGE, "TRIM_HORIZON", "arn", None, MORNING, "1.0.0")
         self.watch = Watch(root, DAY)
         self.number = 0
 

@@ -139,18 +139,6 @@ def test_a_root_younger_than_the_listing_of_roots_is_found(
     assert [step.key for step in steps if isinstance(step, OnLine)] == [*first.keys, *late.keys]
 
 
-def test_a_chain_started_again_is_two_lines(store: RetryingStore, layout: Layout, memory: MemoryStore) -> None:
-    old = Chain(memory)
-    old.root()
-    old.link(articles([1, 2]))
-    new = Chain(memory, state=State(Position.of("50"), "2025-06-17"))
-    new.root(mode="POSITION")
-    new.link(articles([51]))
-    on, off = walked(store, layout)
-    assert on == [*old.keys, *new.keys]
-    assert off == []
-
-
 def test_a_selection_leaves_the_others_out(store: RetryingStore, layout: Layout, memory: MemoryStore) -> None:
     chains = [
         Chain(memory, shard=name(0)),
@@ -172,7 +160,7 @@ def test_nothing_follows_a_chain_that_ended(store: RetryingStore, layout: Layout
     chain.end()
     walk = Walk(store, layout, Selection(), lambda key: look(store, key))
     list(walk)
-    (line,) = walk.lines[name(0)]
+    line = walk.lines[name(0)]
     assert line.state == State(ZERO, END)
     assert line.objects == 1
 

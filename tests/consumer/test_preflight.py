@@ -11,12 +11,12 @@ from articles.aws import Lease, Shard
 from articles.chain import END, Root, ShardName, State, Summary, Totals
 from articles.errors import UserError
 from articles.keys import Layout
-from articles.position import ZERO, Position
+from articles.position import Position
 from articles.retry import RetryingStore
 from articles.tail import StoredObject, Tail, find
 from consumer.bucket_checks import PROBE, check_clock, check_create_once
 from consumer.chain_checks import Expected, Standing, problems
-from consumer.chain_restart import new_root, restart, restart_position
+from consumer.chain_restart import jump, restart
 from tests.fakes import MemoryStore
 
 ARN = "arn:aws:kinesis:eu-central-1:000000000000:stream/MyStream"
@@ -33,13 +33,13 @@ def lease(checkpoint: str, sub: int = 0, counter: int = 1) -> Lease:
     return Lease(SHARD.id, checkpoint, sub, "worker-1", counter, None, (), 0)
 
 
-def root(start: Position = ZERO, mode: str = "TRIM_HORIZON", arn: str = ARN, page: str = "2025-06-16") -> Root:
-    return Root(NAME, start, page, mode, arn, "1000", int(NOW * 1000), "1.0.0")
+def root(mode: str = "TRIM_HORIZON", arn: str = ARN, page: str = "2025-06-16") -> Root:
+    return Root(NAME, page, mode, arn, "1000", int(NOW * 1000), "1.0.0")
 
 
 def chain(position: str | None = None, page: str = "2025-06-16", **fields: str) -> Tail:
     """A chain up to this sequence number; None for a root without links."""
-    beginning = root(**fields)  # type: ignore[arg-type]
+    beginning = root(**fields)
     if position is None:
         return Tail(beginning, beginning.state, None)
     state = State(Position.of(position), page)
@@ -61,7 +61,6 @@ def found(standing: Standing, wall: float = NOW) -> str | None:
         Standing(SHARD, lease("TRIM_HORIZON"), chain("1500")),  # a lost lease table: skipped to the tail
         Standing(SHARD, lease("1500"), chain("1500")),
         Standing(SHARD, lease("1400"), chain("1500")),  # ended between creating and checkpoint
-        Standing(SHARD, lease("1500"), chain("1500", mode="POSITION")),
         # The end link stands at the last record, before the shard's last possible number.
         Standing(ENDED_SHARD, lease("SHARD_END"), chain("1500", END)),
     ],
@@ -135,8 +134,10 @@ class Mending:
 
     def restart(self, standing: Standing, wall: float = NOW, before: Standing | None = None) -> Tail | None:
         store = RetryingStore(self.store)
-        if standing.root:
-            self.store.create(LAYOUT.root_key(NAME, standing.root.start), standing.root.to_json(), {})
+        if standing.tail:
+            self.store.create(LAYOUT.root_key(NAME), standing.tail.root.to_json(), {})
+            if standing.tail.last:  # one empty link stands for all there may be
+                jump(store, LAYOUT, NAME, standing.tail.root.state, standing.tail.state)
         restart(store, LAYOUT, [before or standing], [standing], EXPECTED, wall, self.said.append)
         return find(store, LAYOUT, NAME)
 
@@ -146,7 +147,7 @@ def test_the_chain_goes_on_at_the_leases_checkpoint_and_what_is_given_up_is_said
         mending = Mending()
         mended = mending.restart(Standing(SHARD, lease("1600", 2), tail))
         assert mended is not None
-        assert (mended.root.mode, str(mended.root.start)) == ("POSITION", "1600:2")
+        assert str(mended.state.position) == "1600:2"
         assert found(Standing(SHARD, lease("1600", 2), mended)) is None
         (line,) = mending.said
         assert "1600:2 will never be in this prefix" in line
@@ -161,22 +162,31 @@ def test_a_shard_read_to_its_end_gets_a_chain_that_is_at_its_end() -> None:
     assert found(standing, NOW + 99 * 3600) is None
 
 
-@pytest.mark.parametrize("checkpoint, start", [("TRIM_HORIZON", ZERO), ("1600", Position.of("1600"))])
-def test_a_root_older_than_the_retention_is_mended_again_and_again(checkpoint: str, start: Position) -> None:
-    standing, wall = Standing(SHARD, lease(checkpoint), chain(start=start)), NOW  # type: ignore[arg-type]
-    for _ in range(3):
-        wall += 25 * 3600
-        assert found(standing, wall) is not None
-        mended = Mending().restart(standing, wall)
-        standing = Standing(SHARD, lease(checkpoint), mended)
-        assert found(standing, wall) is None
+def test_a_root_older_than_the_retention_is_mended_once_and_for_all() -> None:
+    standing, wall = Standing(SHARD, lease("TRIM_HORIZON"), chain()), NOW + 25 * 3600
+    assert found(standing, wall) is not None
+    mended = Mending().restart(standing, wall)
+    assert mended is not None
+    assert str(mended.state.position) == "999:0"
+    assert found(Standing(SHARD, lease("TRIM_HORIZON"), mended), wall + 99 * 3600) is None
 
 
 def test_a_mended_chain_never_turns_a_page_back() -> None:
-    standing = Standing(SHARD, lease("1600"), chain("1500", page="2031-01-01"))
-    start = restart_position(standing, EXPECTED, NOW)
-    assert start is not None
-    assert new_root(standing, start, EXPECTED, NOW).page == "2031-01-01"
+    mended = Mending().restart(Standing(SHARD, lease("1600"), chain("1500", page="2031-01-01")))
+    assert mended is not None
+    assert mended.state.page == "2031-01-01"
+
+
+def test_another_writer_beside_the_operator_leaves_one_line() -> None:
+    """The operator looked, then another application stored a link: create-once decides, and says so."""
+    mending = Mending()
+    tail = chain("1500")
+    other = Mending()
+    other.store = mending.store
+    other.restart(Standing(SHARD, lease("1500"), tail))  # writes the chain alone
+    jump(RetryingStore(mending.store), LAYOUT, NAME, tail.state, State(Position.of("1550"), tail.state.page))
+    with pytest.raises(UserError, match="another writer"):
+        mending.restart(Standing(SHARD, lease("1600"), tail))
 
 
 def test_nothing_is_mended_that_is_well_or_while_a_worker_runs() -> None:

@@ -80,7 +80,9 @@ def test_a_start_time_is_named_in_utc_to_the_second() -> None:
     assert settings.start_mode == "AT_TIMESTAMP 2026-01-31T00:00:00Z"
 
 
-@pytest.mark.parametrize("text, size", [("65536", 65536), ("1MiB", 1024**2), ("2 mib", 2 * 1024**2), ("1GiB", 1024**3)])
+@pytest.mark.parametrize(
+    "text, size", [("65536", 65536), ("1MiB", 1024**2), ("2 mib", 2 * 1024**2), ("100MiB", 100 * 1024**2)]
+)
 def test_sizes_have_binary_units(text: str, size: int) -> None:
     assert read_settings({**NEEDED, "FILE_SIZE": text}).file_bytes == size
 

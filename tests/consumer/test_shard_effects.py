@@ -19,7 +19,7 @@ def test_a_worker_looks_before_it_writes_and_checkpoints_last(bench: Bench) -> N
     worker = bench.worker(file_records=3)
     worker.process(record(1), bad(2), record(3))
     assert bench.effects() == [
-        "list p/chain",  # start: is there a root?
+        "read root 0:0 absent",  # start: is there a root?
         "head root 0:0 absent",
         "create root 0:0 created",
         "head dead-letter 06-15/0:0 absent",

@@ -50,31 +50,33 @@ def adoption_that_forgets_to_drop(patch: Patch) -> None:
     patch.setattr(OpenFile, "drop_through", drop_through)
 
 
+def checkpoint(of: Checkpoints, position: Position, sequence: str, checkpointer: Checkpointer) -> None:
+    of._retry("", lambda: checkpointer.checkpoint(sequence, position.sub), 60.0)
+    of._lease = position
+
+
 def checkpoint_of_what_was_delivered(patch: Patch) -> None:
-    def commit(self: Checkpoints, delivered: Position, checkpointer: Checkpointer) -> None:
+    def commit(self: Checkpoints, delivered: Position, checkpointer: Checkpointer, within: float = 60.0) -> None:
         if delivered > self._lease:
-            self._retry("", lambda: checkpointer.checkpoint(delivered.sequence, delivered.sub))
-            self._lease = delivered
+            checkpoint(self, delivered, delivered.sequence, checkpointer)
 
     patch.setattr(Checkpoints, "commit", commit)
 
 
 def checkpoint_of_a_reformatted_number(patch: Patch) -> None:
-    def commit(self: Checkpoints, delivered: Position, checkpointer: Checkpointer) -> None:
-        end = self._stored.summary.after.position if self._stored else None
-        if end and self._lease < end <= delivered:
-            self._retry("", lambda: checkpointer.checkpoint(str(end.number), end.sub))
-            self._lease = end
+    def commit(self: Checkpoints, delivered: Position, checkpointer: Checkpointer, within: float = 60.0) -> None:
+        end = max((end for end in self._offered if end <= delivered), default=None)
+        if end and self._lease < end:
+            checkpoint(self, end, str(end.number), checkpointer)
 
     patch.setattr(Checkpoints, "commit", commit)
 
 
 def checkpoint_of_zero(patch: Patch) -> None:
-    def commit(self: Checkpoints, delivered: Position, checkpointer: Checkpointer) -> None:
-        if self._stored:
-            end = self._stored.summary.after.position
+    def commit(self: Checkpoints, delivered: Position, checkpointer: Checkpointer, within: float = 60.0) -> None:
+        for end in self._offered:
             if end <= delivered:
-                self._retry("", lambda: checkpointer.checkpoint(end.sequence, end.sub))
+                checkpoint(self, end, end.sequence, checkpointer)
 
     patch.setattr(Checkpoints, "commit", commit)
 

@@ -198,6 +198,8 @@ class World:
 
     def end(self, instance: Instance) -> None:
         """What the daemon does at shard end; without its checkpoint it calls again, in a new child."""
+        if any(record.position > instance.cursor for record in instance.shard.records[instance.shard.visible :]):
+            return  # put while the last call ran
         if self.call(instance, "shard_ended", FakeCheckpointer(self, instance)):
             instance.alive = False
 

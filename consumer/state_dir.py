@@ -42,7 +42,7 @@ class StateDir:
 def open_state_dir(settings: Settings, warn: Warn) -> StateDir:
     """Makes and locks the directory. Raises UserError when a worker on this host runs under the same id, or with the
     same directory."""
-    own = _own_folder(settings)
+    own = folder_of(settings)
     given = Path(settings.state_dir).expanduser().absolute() if settings.state_dir else own
     usable: list[Path] = []
     for folder in dict.fromkeys((own, given)):
@@ -63,7 +63,7 @@ def open_state_dir(settings: Settings, warn: Warn) -> StateDir:
     return StateDir(given)
 
 
-def _own_folder(settings: Settings) -> Path:
+def folder_of(settings: Settings) -> Path:
     """One for each lease table and worker id on this host."""
     table = (settings.endpoint_url_dynamodb or "", settings.region, settings.application_name)
     digest = hashlib.sha256("\n".join(table).encode()).hexdigest()[:12]

@@ -16,8 +16,8 @@ from consumer.payload import BadPayload, unpack
 KNOWN: Final = ("article_id", "title", "author", "publish_date", "content")
 REQUIRED: Final = ("article_id", "content")
 MEMBERS: Final = 10_000
-VALUES: Final = 100_000
 """Bound on an object's members, which take 40 times their size while they are told apart."""
+VALUES: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,11 @@ def decode(data: bytes) -> Article | Rejected:
     return _article({str(name): raw for name, raw in members.items()})
 
 
+def _commas(raw: bytes) -> int:
+    """At most so many values follow the first one; those of a text separate none."""
+    return 0 if raw.startswith(b'"') else raw.count(b",")
+
+
 def _article(members: dict[str, msgspec.Raw]) -> Article | Rejected:
     known: dict[str, str | None] = {}
     for name in KNOWN:
@@ -116,7 +121,7 @@ def _article(members: dict[str, msgspec.Raw]) -> Article | Rejected:
     extra = None
     if members:
         # Each value is looked at, as an object of Python's: a payload of empty lists would take thirty times its size.
-        if sum(bytes(raw).count(b",") for raw in members.values()) > VALUES:
+        if sum(_commas(bytes(raw)) for raw in members.values()) > VALUES:
             return Rejected("object", f"unknown fields with more than {VALUES} values")
         try:
             for raw in members.values():

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from articles.avro import encode_dead_letter
-from consumer.decode import MEMBERS, Article, Rejected, decode
+from consumer.decode import MEMBERS, VALUES, Article, Rejected, decode
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -230,6 +230,14 @@ def test_there_is_a_bound_on_members() -> None:
     assert isinstance(decode(also(b",".join(members))), Article)
     assert decode(also(b",".join([*members, b'"x":1']))) == Rejected("object", "more than 10000 members")
     assert isinstance(decode(GOOD + b"}"), Article)
+
+
+def test_there_is_a_bound_on_values_but_not_on_the_commas_of_a_text() -> None:
+    assert decode(also(b'"x":[' + b"[]," * VALUES + b"[],[]]")).__class__ is Rejected
+    text = json.dumps("one, two, " * VALUES)
+    found = decode(also(b'"summary":' + text.encode()))
+    assert isinstance(found, Article)
+    assert json.loads(found.extra or "") == {"summary": json.loads(text)}
 
 
 def test_numbers_that_fit_are_kept() -> None:

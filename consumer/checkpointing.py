@@ -15,7 +15,8 @@ from consumer.settings import CHECKPOINT_SECONDS
 
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
-_RETRYABLE: Final = ("ThrottlingException", "KinesisClientLibDependencyException")
+# The daemon wraps what its DynamoDB client throws without an answer (connection lost, time-out) in a RuntimeException.
+_RETRYABLE: Final = ("ThrottlingException", "KinesisClientLibDependencyException", "RuntimeException")
 
 
 class CheckpointRefused(Exception):
@@ -88,6 +89,6 @@ class Checkpoints:
                 if refused.name not in _RETRYABLE or late:
                     raise Leave(Exit.CHECKPOINT, f"checkpoint {what}: {refused.name}") from refused
                 self._log.warning("checkpoint-retry", position=what, reason=refused.name)
-            # KinesisClientLibDependencyException may have been written all the same: the same position again.
+            # All but a throttled one may have been written all the same: the same position again.
             self._clock.sleep(random.uniform(pause / 2, pause))
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -55,7 +55,7 @@ def test_an_empty_chain_offers_nothing() -> None:
     assert case.lease.written == []
 
 
-@pytest.mark.parametrize("answer", ["ThrottlingException", "KinesisClientLibDependencyException"])
+@pytest.mark.parametrize("answer", ["ThrottlingException", "KinesisClientLibDependencyException", "RuntimeException"])
 def test_what_failed_for_now_is_tried_again_at_the_same_position(answer: str) -> None:
     case = Case()
     case.checkpoints.offer(link("007"))
@@ -66,7 +66,7 @@ def test_what_failed_for_now_is_tried_again_at_the_same_position(answer: str) ->
     assert case.clock.slept == sorted(case.clock.slept)
 
 
-@pytest.mark.parametrize("answer", ["ThrottlingException", "KinesisClientLibDependencyException"])
+@pytest.mark.parametrize("answer", ["ThrottlingException", "KinesisClientLibDependencyException", "RuntimeException"])
 def test_trying_again_has_an_end(answer: str) -> None:
     case = Case()
     case.checkpoints.offer(link(7))

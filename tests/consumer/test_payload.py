@@ -146,7 +146,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @linux
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_takes_little_memory(bomb: bytes) -> None:
-    assert peak_mebibytes(bomb) < 3 * UNPACKED_BYTES / (1 << 20)
+    assert peak_mebibytes(bomb) < 6 * UNPACKED_BYTES / (1 << 20)
 
 
 HEAVY = {"lists": b"[],", "objects": b"{},", "text": b'"aa",', "numbers": b"1.5,", "members": b'"a":1,'}

@@ -1,9 +1,8 @@
 """The demo's producer: a thread that puts records while the workers read.
 
 Every worker is to store something, and leases are shared out only seconds after a start. So the first records come in
-at a walking pace, and enough are held back until every worker holds a lease. Meanwhile a trickle goes on: leases move
-by throughput, and where nothing flows a worker that came late gets none.
-
+at a walking pace, and enough are held back until every worker holds a lease. Meanwhile a trickle goes on, so that the
+sharing out, which goes by throughput, has something to go by.
 """
 
 from __future__ import annotations

@@ -225,6 +225,9 @@ class Pipeline:
         self.watcher.look()
         self.watcher.check_order({shard.id: shard.parents for shard in self.shards().values()})
         assert not self.watcher.problems
+        # A worker lives on for its grace after a child has left: that would not be noticed otherwise.
+        complaints = [worker.said(f'"event": "{word}"') for worker in self.workers for word in ("leaving", "parked")]
+        assert not any(complaints), complaints
         ledger, stored = Ledger.read(self.ledger), self.stored()
         assert stored.articles == Counter(list(ledger.articles)), self.last_words()
         assert stored.dead_letters == Counter(ledger.invalid), self.last_words()

@@ -39,7 +39,7 @@ class Clone:
         self.stamps = Stamps(self.venv / ".set-up")
         self._python = self.venv / "bin" / "python"
         self._environment = environment
-        self._packages = Packages(self.venv, root / "requirements", progress)
+        self._packages = Packages(self.venv, root / "bootstrap" / "requirements", progress)
 
     # The virtual environment
 

@@ -85,7 +85,7 @@ class Packages:
         said = [""]
         self._progress.detail = lambda: _jars_there(building) or said[0]
         run(
-            f"pip install -r requirements/{name}.lock",
+            f"pip install -r bootstrap/requirements/{name}.lock",
             [self._python, *PIP, *INSTALL, *options, "--requirement", lock],
             advice_for,
             {"TMPDIR": str(building)},

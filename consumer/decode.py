@@ -34,7 +34,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """`reason` is one of: empty, compressed, encoding, json, object, duplicate-key, missing, null, empty-field, type,
+    """`reason` is one of: empty, compressed, encoding, json, object, duplicate-key, avro, missing, null, empty-field, type,
     number, depth. `detail` never holds text of the article."""
 
     reason: str

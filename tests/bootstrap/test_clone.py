@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    for name in ("requirements", "consumer/jars.sha256", "local/package.json", "local/package-lock.json"):
+    for name in ("bootstrap/requirements", "consumer/jars.sha256", "local/package.json", "local/package-lock.json"):
         target = tmp_path / name
         target.parent.mkdir(exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
@@ -33,7 +33,7 @@ def test_each_command_gets_only_what_it_needs(clone: Clone) -> None:
 
 def test_a_changed_lock_is_installed_again_and_the_others_are_not(clone: Clone) -> None:
     before = {step.name: step.inputs for step in clone.steps("tests")}
-    with (clone.root / "requirements" / "emulator.lock").open("a") as lock:
+    with (clone.root / "bootstrap" / "requirements" / "emulator.lock").open("a") as lock:
         lock.write("# changed\n")
     after = {step.name: step.inputs for step in clone.steps("tests")}
     assert {name for name in after if after[name] != before[name]} == {"emulator"}

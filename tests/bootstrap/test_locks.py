@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+LOCKS = sorted((ROOT / "bootstrap" / "requirements").glob("*.lock"))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.stem))
@@ -35,7 +35,7 @@ def test_two_locks_never_ask_for_different_versions() -> None:
 
 def test_what_a_worker_needs_is_what_the_project_declares() -> None:
     declared = (ROOT / "pyproject.toml").read_text("utf-8").split("dependencies = [", 1)[1].split("]", 1)[0]
-    asked = (ROOT / "requirements" / "runtime.in").read_text("utf-8")
+    asked = (ROOT / "bootstrap" / "requirements" / "runtime.in").read_text("utf-8")
     assert set(re.findall(r'(?m)^    "([a-z0-9-]+)', declared)) == set(re.findall(r"(?m)^[a-z0-9-]+", asked))
 
 

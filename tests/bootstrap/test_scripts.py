@@ -62,7 +62,10 @@ def test_help_sets_nothing_up(clone: Path, path: Path, script: str) -> None:
 def test_an_unknown_command_is_one_line_and_status_2(clone: Path, path: Path) -> None:
     done = run(clone, path, "run_kcl.sh", "dmeo")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "run_kcl.sh: there is no command dmeo; it is `demo`, or nothing for a worker (see --help)\n"
+    assert (
+        done.stderr
+        == "run_kcl.sh: there is no command dmeo; it is `demo`, `status`, or nothing for a worker (see --help)\n"
+    )
 
 
 def test_no_python_is_one_clear_line(clone: Path, path: Path) -> None:
@@ -127,5 +130,5 @@ def test_a_set_up_that_fails_ends_the_script_with_its_status(clone: Path, path: 
 
 
 def test_every_script_is_executable() -> None:
-    scripts = ("run_kcl.sh", "run_tests.sh", ".ci/run", "requirements/lock.sh")
+    scripts = ("run_kcl.sh", "run_tests.sh", ".ci/run", "bootstrap/requirements/lock.sh")
     assert [script for script in scripts if not os.access(ROOT / script, os.X_OK)] == []

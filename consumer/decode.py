@@ -34,8 +34,8 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """`reason` is one of: empty, compressed, encoding, json, object, duplicate-key, avro, missing, null, empty-field, type,
-    number, depth. `detail` never holds text of the article."""
+    """`reason` is one of: empty, compressed, encoding, json, object, duplicate-key, missing, null, empty-field, type,
+    number, depth, avro. `detail` never holds text of the article."""
 
     reason: str
     detail: str

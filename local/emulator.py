@@ -19,7 +19,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,7 @@ from local.process import Process, start
 KINESIS_PROGRAM = Path(__file__).parent / "node_modules" / "kinesis-local" / "main.js"
 LOOPBACK = Path(__file__).with_name("loopback.cjs")
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
+KINESIS, MINISTACK = "/healthcheck", "/_ministack/health"
 START_SECONDS = 60.0
 ATTEMPTS = 3
 MOCK_DURATIONS = (
@@ -119,6 +121,7 @@ class Emulator:
 
     def _start(self, directory: Path) -> None:
         plain, tls, gateway = free_ports(3)
+        token = uuid.uuid4().hex
         base = {name: os.environ[name] for name in INHERITED if name in os.environ} | {"TMPDIR": str(directory)}
         kinesis = start(
             "the Kinesis emulator",
@@ -130,13 +133,16 @@ class Emulator:
         ministack = start(
             "the S3 and DynamoDB emulator",
             [sys.executable, "-m", "ministack"],
-            base | ministack_environment(gateway, self.region, directory),
+            base | ministack_environment(gateway, self.region, directory, token),
             directory / "ministack.log",
         )
         self.processes.append(ministack)
         deadline = time.monotonic() + START_SECONDS
-        self._wait(kinesis, plain, "/healthcheck", deadline)
-        self._wait(ministack, gateway, "/_ministack/health", deadline)
+        # An answer alone may come from another emulator, on a port that ours did not get.
+        self._wait(
+            kinesis, deadline, lambda: kinesis.printed(f"listening on port {plain}\n") and answers(plain, KINESIS)
+        )
+        self._wait(ministack, deadline, lambda: answers(gateway, MINISTACK, token))
         other = f"http://127.0.0.1:{gateway}"
         self.endpoint_urls = {
             "kinesis": f"http://127.0.0.1:{plain}",
@@ -145,8 +151,8 @@ class Emulator:
             "cloudwatch": other,
         }
 
-    def _wait(self, process: Process, port: int, path: str, deadline: float) -> None:
-        while not answers(port, path):
+    def _wait(self, process: Process, deadline: float, ready: Callable[[], bool]) -> None:
+        while not ready():
             self._interrupts.check()
             self.check()
             if time.monotonic() > deadline:
@@ -155,7 +161,6 @@ class Emulator:
                     f"{process.last_lines()}"
                 )
             time.sleep(0.05)
-        self.check()  # what answered is ours, not somebody else's on a port that ours did not get
 
     def _kill(self) -> None:
         for process in self.processes:
@@ -174,11 +179,13 @@ def kinesis_environment(plain: int, tls: int) -> dict[str, str]:
     } | {f"{name}_DURATION": "100ms" for name in MOCK_DURATIONS}
 
 
-def ministack_environment(port: int, region: str, directory: Path) -> dict[str, str]:
-    """Only the services that we use are started; nothing is persisted outside `directory`."""
+def ministack_environment(port: int, region: str, directory: Path, token: str = "light") -> dict[str, str]:
+    """Only the services that we use are started; nothing is persisted outside `directory`. Its health answer names
+    `token` as its edition."""
     return {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
+        "MINISTACK_EDITION": token,
         "SERVICES": "s3,dynamodb,cloudwatch",
         "MINISTACK_REGION": region,
         "LOG_LEVEL": "WARNING",
@@ -189,12 +196,13 @@ def ministack_environment(port: int, region: str, directory: Path) -> dict[str, 
     }
 
 
-def answers(port: int, path: str) -> bool:
-    """Whether an HTTP GET gets a 200."""
+def answers(port: int, path: str, token: str = "") -> bool:
+    """Whether an HTTP GET gets a 200 that holds `token`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == 200
+        response = connection.getresponse()
+        return response.status == 200 and token.encode() in response.read()
     except (OSError, http.client.HTTPException):
         return False
     finally:

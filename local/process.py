@@ -33,6 +33,10 @@ class Process:
             lines = file.read().decode(errors="replace").splitlines()[-count:]
         return "\n".join(f"    {line}" for line in lines) or "    (it printed nothing)"
 
+    def printed(self, text: str) -> bool:
+        """Whether the log holds it by now."""
+        return text.encode() in self.log.read_bytes()
+
     def terminate(self) -> None:
         """Ask only the process itself to end; what it started is its own business."""
         if self.exit_status() is None:

@@ -112,15 +112,17 @@ def test_a_service_that_ends_at_once_is_told_with_its_last_words(
         pass
 
 
-def test_another_port_is_tried_when_one_was_taken_meanwhile(
-    monkeypatch: pytest.MonkeyPatch, emulator: Emulator
+@pytest.mark.parametrize("service", ["kinesis", "s3"])
+def test_another_emulators_port_is_never_taken_for_ours(
+    service: str, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
 ) -> None:
-    taken = sorted(ports(emulator.endpoint_urls))
+    taken = ports(emulator.endpoint_urls)
+    (theirs,) = ports({service: emulator.endpoint_urls[service]})
     real = module.free_ports
-    offered = [[taken[0], *real(2)], real(3)]
+    offered = [[theirs, *real(2)] if service == "kinesis" else [*real(2), theirs], real(3)]
     monkeypatch.setattr(module, "free_ports", lambda _count: offered.pop(0))
     with Emulator() as started:
-        assert not ports(started.endpoint_urls) & set(taken)
+        assert not ports(started.endpoint_urls) & taken
     assert not offered
 
 

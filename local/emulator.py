@@ -121,7 +121,7 @@ class Emulator:
 
     def _start(self, directory: Path) -> None:
         plain, tls, gateway = free_ports(3)
-        token = uuid.uuid4().hex
+        identity = uuid.uuid4().hex
         base = {name: os.environ[name] for name in INHERITED if name in os.environ} | {"TMPDIR": str(directory)}
         kinesis = start(
             "the Kinesis emulator",
@@ -133,7 +133,7 @@ class Emulator:
         ministack = start(
             "the S3 and DynamoDB emulator",
             [sys.executable, "-m", "ministack"],
-            base | ministack_environment(gateway, self.region, directory, token),
+            base | ministack_environment(gateway, self.region, directory, identity),
             directory / "ministack.log",
         )
         self.processes.append(ministack)
@@ -142,7 +142,7 @@ class Emulator:
         self._wait(
             kinesis, deadline, lambda: kinesis.printed(f"listening on port {plain}\n") and answers(plain, KINESIS)
         )
-        self._wait(ministack, deadline, lambda: answers(gateway, MINISTACK, token))
+        self._wait(ministack, deadline, lambda: answers(gateway, MINISTACK, identity))
         other = f"http://127.0.0.1:{gateway}"
         self.endpoint_urls = {
             "kinesis": f"http://127.0.0.1:{plain}",
@@ -179,13 +179,13 @@ def kinesis_environment(plain: int, tls: int) -> dict[str, str]:
     } | {f"{name}_DURATION": "100ms" for name in MOCK_DURATIONS}
 
 
-def ministack_environment(port: int, region: str, directory: Path, token: str = "light") -> dict[str, str]:
+def ministack_environment(port: int, region: str, directory: Path, identity: str = "light") -> dict[str, str]:
     """Only the services that we use are started; nothing is persisted outside `directory`. Its health answer names
-    `token` as its edition."""
+    `identity` as its edition."""
     return {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
-        "MINISTACK_EDITION": token,
+        "MINISTACK_EDITION": identity,
         "SERVICES": "s3,dynamodb,cloudwatch",
         "MINISTACK_REGION": region,
         "LOG_LEVEL": "WARNING",
@@ -196,13 +196,13 @@ def ministack_environment(port: int, region: str, directory: Path, token: str = 
     }
 
 
-def answers(port: int, path: str, token: str = "") -> bool:
-    """Whether an HTTP GET gets a 200 that holds `token`."""
+def answers(port: int, path: str, holding: str = "") -> bool:
+    """Whether an HTTP GET gets a 200 that has `holding` in it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
-        return response.status == 200 and token.encode() in response.read()
+        return response.status == 200 and holding.encode() in response.read()
     except (OSError, http.client.HTTPException):
         return False
     finally:

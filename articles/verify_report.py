@@ -44,7 +44,7 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Report:
     """`checked` names the invariants that were held against the bucket; `counts` holds every finding, by code, also
-    those that `findings` leaves out; `average` is the value that the links on the line give."""
+    those that `findings` leaves out; `leftovers` counts dead-letter files that no link names."""
 
     findings: tuple[Finding, ...]
     counts: Mapping[str, int]

@@ -1,6 +1,6 @@
 """Leases held against chains, before the daemon starts. No I/O.
 
-A running child that must refuse parks its shard, and it shows only in health and logs; here the same rules stop a
+A running child that must refuse parks its shard, and it shows only in its status and log; here the same rules stop a
 worker before it starts, with all shards at once.
 """
 
@@ -123,10 +123,4 @@ def _check(standing: Standing, expected: Expected, wall: float) -> None:
         )
     if standing.ended:
         return  # nothing follows: its lease is at or before the end
-    check_start(_Start(expected), standing, standing.lease_position, wall)
-
-
-class _Start:
-    def __init__(self, expected: Expected) -> None:
-        self.start_mode = expected.start_mode
-        self.retention_seconds = expected.retention_seconds
+    check_start(expected, standing, standing.lease_position, wall)

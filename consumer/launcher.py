@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--start-chain-here",
         action="store_true",
-        help="mend leases that are past their chain: write roots at the leases' checkpoints, and leave",
+        help="where leases are past their chains, let the chains go on at the leases' checkpoints, and leave",
     )
     args = parser.parse_args(argv)
     try:

@@ -191,7 +191,7 @@ class _Reader:
         match = re.fullmatch(r"(\d{1,12})\s*([A-Za-z]*)", text)
         unit = units.get(match[2].lower()) if match else None
         if match is None or unit is None:
-            forms = ", ".join(f"{u or 'plain'}" for u in units)
+            forms = ", ".join(unit or "plain" for unit in units)
             self.problems.append(f"{name}={text!r} is not a number with one of these units: {forms}")
             return 0
         value = int(match[1]) * unit

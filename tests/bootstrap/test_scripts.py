@@ -91,6 +91,7 @@ def test_a_python_that_will_not_do_is_named_with_the_reason(clone: Path, path: P
         (["--profile", "local"], "-P -m consumer.launcher --profile local"),
         (["worker", "--help"], "-P -m consumer.launcher --help"),
         (["demo", "--records", "1000"], "-P -m local.demo --records 1000"),
+        (["status", "--json"], "-P -m consumer.status --json"),
     ],
 )
 def test_a_named_python_is_used_as_it_is(clone: Path, path: Path, arguments: list[str], handed_on: str) -> None:

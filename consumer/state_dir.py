@@ -42,8 +42,7 @@ class StateDir:
 def open_state_dir(settings: Settings, warn: Warn) -> StateDir:
     """Makes and locks the directory. Raises UserError when a worker on this host runs under the same id, or with the
     same directory."""
-    own = folder_of(settings)
-    given = Path(settings.state_dir).expanduser().absolute() if settings.state_dir else own
+    own, given = _own_folder(settings), folder_of(settings)
     usable: list[Path] = []
     for folder in dict.fromkeys((own, given)):
         try:
@@ -64,6 +63,11 @@ def open_state_dir(settings: Settings, warn: Warn) -> StateDir:
 
 
 def folder_of(settings: Settings) -> Path:
+    """Where the worker with these settings keeps its live numbers: STATE_DIR, or a folder of its own."""
+    return Path(settings.state_dir).expanduser().absolute() if settings.state_dir else _own_folder(settings)
+
+
+def _own_folder(settings: Settings) -> Path:
     """One for each lease table and worker id on this host."""
     table = (settings.endpoint_url_dynamodb or "", settings.region, settings.application_name)
     digest = hashlib.sha256("\n".join(table).encode()).hexdigest()[:12]

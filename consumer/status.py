@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from consumer.launcher import PROFILE_DEFAULTS
 from consumer.live import Live, WorkerAggregate, aggregate, read_shards
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             sys.stderr.write(f"run_kcl.sh status: {problem}\n")
         return 2
-    folder = Path(settings.state_dir) if settings.state_dir else folder_of(settings)
+    folder = folder_of(settings)
     shards = read_shards(folder)
     if not shards:
         sys.stderr.write(

@@ -48,6 +48,16 @@ def test_a_parked_shard_is_shown_and_told_by_the_exit_status(
     assert "no record stored yet" in out
 
 
+def test_a_home_in_the_state_directory_is_read_as_the_launcher_reads_it(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(state_dir.parent))
+    monkeypatch.setenv("STATE_DIR", f"~/{state_dir.name}")
+    publish(state_dir, 0, records=1, words=3, objects=1)
+    assert main([]) == 0
+    assert "average 3.000" in capsys.readouterr().out
+
+
 def test_where_no_worker_ran_one_line_says_so(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert str(state_dir) in capsys.readouterr().err

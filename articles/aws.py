@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +22,11 @@ _CONFIG: Final = Config(
     connect_timeout=5,
     read_timeout=30,
     user_agent_extra="articles",
-    # A bucket's name as a host name does not resolve on an emulator.
+    # Whatever ~/.aws/config says: on an emulator a bucket's name is no host that resolves, and goes into the path.
     s3={"addressing_style": "auto"},
 )
+CLIENT_METHODS: Final = ("env", "assume-role-with-web-identity", "container-role", "iam-role")
+"""Ways to credentials that the S3 client knows too; a profile, SSO or a process it does not."""
 _ACTIVE_SECONDS: Final = 300
 _NO_CREDENTIALS: Final = (
     exceptions.NoCredentialsError,
@@ -70,15 +72,14 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One item of the lease table. `checkpoint` is a sequence number, TRIM_HORIZON, AT_TIMESTAMP or SHARD_END;
-    `checkpoint_owner` is set while a hand-off is under way, and should not stay set."""
+    """One item of the lease table. `checkpoint` is a sequence number, TRIM_HORIZON, AT_TIMESTAMP or SHARD_END; `moves`
+    counts changes of owner since the last checkpoint."""
 
     key: str
     checkpoint: str
     sub: int
     owner: str | None
     counter: int
-    checkpoint_owner: str | None
     parents: tuple[str, ...]
     moves: int
 
@@ -167,7 +168,6 @@ def _lease(item: Mapping[str, Any]) -> Lease:
         number("checkpointSubSequenceNumber"),
         text("leaseOwner"),
         number("leaseCounter"),
-        text("checkpointOwner"),
         tuple(sorted(item.get("parentShardId", {}).get("SS", ()))),
         number("ownerSwitchesSinceCheckpoint"),
     )
@@ -182,7 +182,7 @@ def has_item(dynamodb: Any, table: str, key: str, value: str) -> bool:
             return False
 
 
-def wait_until(what: str, ready: Any, seconds: float = _ACTIVE_SECONDS, every: float = 0.2) -> None:
+def wait_until(what: str, ready: Callable[[], bool], seconds: float = _ACTIVE_SECONDS, every: float = 0.2) -> None:
     """Polls until `ready()` is true; raises UserError when it takes too long."""
     deadline = time.monotonic() + seconds
     while not ready():

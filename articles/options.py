@@ -25,7 +25,6 @@ _CREDENTIALS: Final = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
-_OWN_CHAIN: Final = ("env", "assume-role-with-web-identity", "container-role", "iam-role")
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +90,12 @@ def _check_credentials() -> None:
     any of them it waits for the instance's, long and with a confusing error."""
     if any(_env(name) for name in _CREDENTIALS):
         return
-    from articles.aws import credentials_method
+    from articles.aws import CLIENT_METHODS, credentials_method
 
     found = credentials_method()
     if found is None:
         raise UserError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role")
-    if found not in _OWN_CHAIN:
+    if found not in CLIENT_METHODS:
         raise UserError(
             f"AWS credentials come from a profile ({found}), which the S3 client does not read; put them into the "
             'environment: eval "$(aws configure export-credentials --format env)"'

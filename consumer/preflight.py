@@ -26,8 +26,6 @@ Say = Callable[[str], None]
 
 _AT_ONCE: Final = 16
 _STORE_SECONDS: Final = 20.0
-# What the children's S3 client finds too; a profile, SSO or a process it does not.
-_CREDENTIALS: Final = ("env", "assume-role-with-web-identity", "container-role", "iam-role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Preflight:
     @classmethod
     def open(cls, settings: Settings) -> Preflight:
         method = aws.credentials_method()
-        if method is not None and method not in _CREDENTIALS:
+        if method is not None and method not in aws.CLIENT_METHODS:
             raise UserError(
                 f"AWS credentials come from a profile ({method}), which the children's S3 client does not read; put "
                 'them into the environment: eval "$(aws configure export-credentials --format env)"'

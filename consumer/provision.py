@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from articles import aws
@@ -73,7 +74,7 @@ def provision(plan: Plan, clients: Clients) -> Report:
     _bucket(plan, clients, report)
     tables = [_table(plan, clients, report, name, key) for name, key in _tables(plan.application)]
     for table in tables:
-        aws.wait_until(f"table {table}", lambda table=table: _is_active(clients.dynamodb, table))
+        aws.wait_until(f"table {table}", partial(_is_active, clients.dynamodb, table))
     seeded = seed_leases(clients.kinesis, clients.dynamodb, plan.stream, plan.application, plan.start_at)
     return Report(report.made, report.there, seeded.count, seeded.said)
 

@@ -1,4 +1,4 @@
-"""The worker's settings, read from the environment. Pure and light: the launcher and every child use it.
+"""The worker's settings, read from the environment. Light: the launcher and every child use it.
 
 All problems are found in one pass, one line each, so that a user mends them in one go.
 """
@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from articles.container import CODECS
 from articles.errors import UserError
 from articles.store import seconds_for
+from consumer.logs import LEVELS
 
 CALL_TIMEOUT_SECONDS: Final = 900
 """After this long in one call the daemon takes a child for hung and halts (`timeoutInSeconds`)."""
@@ -23,8 +25,6 @@ CHECKPOINT_SECONDS: Final = 60
 LONGEST_BATCH_SECONDS: Final = 60
 """What a call may take beside waiting for S3; the S3 deadline and this must fit into one call."""
 TRIM_HORIZON: Final = "TRIM_HORIZON"
-CODECS: Final = ("deflate", "zstandard", "null")
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _KIB: Final = 1024
 _BYTES: Final = {"": 1, "b": 1, "kib": _KIB, "mib": _KIB**2, "gib": _KIB**3}
@@ -109,7 +109,7 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
         codec=read.choice("CODEC", CODECS, "deflate"),
         idle_turn=read.choice("IDLE_TURN", ("on", "off"), "on") == "on",
         state_dir=given.get("STATE_DIR"),
-        log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "INFO"),
+        log_level=read.choice("LOG_LEVEL", LEVELS, "INFO"),
         s3_deadline_seconds=s3_deadline,
     )
     read.check_credentials()

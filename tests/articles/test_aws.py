@@ -82,5 +82,5 @@ def test_leases_are_read_over_all_pages() -> None:
     leases = aws.read_leases(Pages("shardId-000000000001", "shardId-000000000000"), "articles")
     assert leases is not None
     assert [lease.key[-1] for lease in leases] == ["0", "1"]
-    assert leases[0] == aws.Lease("shardId-000000000000", "12", 3, "worker-1", 0, None, ("a", "b"), 0)
+    assert leases[0] == aws.Lease("shardId-000000000000", "12", 3, "worker-1", 0, ("a", "b"), 0)
     assert aws.read_leases(Pages(), "articles") is None

@@ -19,7 +19,7 @@ ARN = f"arn:aws:kinesis:us-east-1:000000000000:stream/{STREAM}"
 
 
 def lease(shard: int, checkpoint: str, sub: int = 0) -> Lease:
-    return Lease(name(shard).shard, checkpoint, sub, "worker", 1, None, (), 0)
+    return Lease(name(shard).shard, checkpoint, sub, "worker", 1, (), 0)
 
 
 def shard(number: int, *parents: int) -> Shard:

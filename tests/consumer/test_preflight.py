@@ -30,7 +30,7 @@ LAYOUT = Layout("articles")
 
 
 def lease(checkpoint: str, sub: int = 0, counter: int = 1) -> Lease:
-    return Lease(SHARD.id, checkpoint, sub, "worker-1", counter, None, (), 0)
+    return Lease(SHARD.id, checkpoint, sub, "worker-1", counter, (), 0)
 
 
 def root(mode: str = "TRIM_HORIZON", arn: str = ARN, page: str = "2025-06-16") -> Root:

@@ -15,7 +15,7 @@ from consumer import provision as command
 from consumer.lease_seed import lease_item, oldest, why_not
 from consumer.provision import OWNER_INDEX, Clients, Plan, provision, read_tags
 
-FRESH = Lease("shardId-000000000000", "TRIM_HORIZON", 0, None, 0, None, (), 0)
+FRESH = Lease("shardId-000000000000", "TRIM_HORIZON", 0, None, 0, (), 0)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""The one error of the set-up: what failed, its last words, and what to do."""
+
 from __future__ import annotations
 
 

@@ -1,0 +1,1 @@
+"""Everything for one machine: the emulator, made-up articles and their producer, the demo. No worker needs it."""

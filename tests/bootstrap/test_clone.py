@@ -1,3 +1,5 @@
+"""Each command gets what it needs, once, and again when that changes; what is not ours is left alone."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""A command of the set-up is quiet, keeps its last words for the error, and ends when we do."""
+
 from __future__ import annotations
 
 import os

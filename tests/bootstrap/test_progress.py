@@ -1,3 +1,5 @@
+"""One plain line a step; on a terminal a line that changes, and nothing half-written is left."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""A step is done once; other inputs, a lost output or a failure are reasons to do it again."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Java and Node are used where they are there and new enough, and an upgrade is noticed."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

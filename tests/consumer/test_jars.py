@@ -1,3 +1,5 @@
+"""A jar that is missing, extra or changed is named."""
+
 from __future__ import annotations
 
 import hashlib

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from articles.errors import StoreError, UserError
 from local.demo_report import failure, print_report
-from local.demo_run import BUCKET, Demo, Options
+from local.demo_run import Demo, Options
 from local.demo_view import view_on
 from local.interrupts import Interrupts
 from local.populate import positive
@@ -72,14 +72,14 @@ def run(options: Options, interrupts: Interrupts) -> int:
 
 def look_around(demo: Demo) -> str:
     """Commands that work while the demo keeps running; with the environment of the emulator."""
-    command = Path(sys.executable).with_name("articles")
-    name = str(command) if command.exists() else f"{sys.executable} -m articles"
+    script = Path(sys.executable).with_name("articles")
+    command = str(script) if script.exists() else f"{sys.executable} -m articles"
     exports = "\n".join(f"  export {name}={value}" for name, value in demo.environment.items())
     return (
         "\nThe emulator and the workers go on. In another terminal:\n\n"
         f"{exports}\n\n"
-        f"  {name} files\n  {name} average --by worker\n  {name} verify --deep\n"
-        f"  {name} populate --records 500 --seed 2\n\n"
+        f"  {command} files\n  {command} average --by worker\n  {command} verify --deep\n"
+        f"  {command} populate --records 500 --seed 2\n\n"
         f"Logs of the workers: {demo.folder}/worker-*.log\nCtrl-C ends it all and cleans up."
     )
 
@@ -97,7 +97,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     if args.workers > args.shards:
         parser.error(f"--workers {args.workers}: a shard is read by one worker at a time; give as many --shards")
     records = args.records or (None if args.input else 1000)
-    return Options(records, args.shards, args.workers, args.input, args.seed, args.keep, args.json, BUCKET)
+    return Options(records, args.shards, args.workers, args.input, args.seed, args.keep, args.json)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from articles import average
-from articles.aws import client, describe_stream, list_shards
+from articles.aws import describe_stream, list_shards
 from articles.chain import ShardName
 from articles.errors import UserError
 from articles.keys import Layout
@@ -45,7 +46,6 @@ class Options:
     seed: int
     keep: bool
     json: bool
-    bucket: str = BUCKET
 
 
 class Demo:
@@ -71,9 +71,10 @@ class Demo:
         clients = Clients.open()
         provision(Plan(STREAM, BUCKET, APPLICATION, shards=options.shards), clients)
         self._interrupts.check()
-        self._chains = self._open_chains()
+        self._chains = self._open_chains(clients.kinesis)
+        settings = os.environ | {"FILE_AGE": str(FILE_AGE_SECONDS)}
         self._workers = self._stack.enter_context(
-            Workers(options.workers, APPLICATION, clients.dynamodb, os.environ | self._worker_settings(), self.folder)
+            Workers(options.workers, APPLICATION, clients.dynamodb, settings, self.folder)
         )
         source = from_file(options.input) if options.input else generated(options.seed)
         total = None if options.input else options.records  # an input may end before
@@ -161,13 +162,9 @@ class Demo:
         }
         os.environ.update(self.environment)
 
-    def _worker_settings(self) -> dict[str, str]:
-        return {"FILE_AGE": str(FILE_AGE_SECONDS)}
-
-    def _open_chains(self) -> Chains:
+    def _open_chains(self, kinesis: Any) -> Chains:
         from articles.s3 import S3ObjectStore  # its client takes a while to import: the emulator starts meanwhile
 
-        kinesis = client("kinesis")
         created = describe_stream(kinesis, STREAM).created
         shards = [ShardName(STREAM, created, shard.id) for shard in list_shards(kinesis, STREAM)]
         urls, region = self._emulator.endpoint_urls, self._emulator.region

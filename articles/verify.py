@@ -16,7 +16,7 @@ from articles.verify_leases import check as check_leases
 from articles.verify_ledger import Ledger
 from articles.verify_link import Examined, Examiner
 from articles.verify_loss import SECONDS_AN_HOUR, Watch
-from articles.verify_report import WARNING, Finding, Findings, Report, shard_text
+from articles.verify_report import ERROR, WARNING, Finding, Findings, Report, shard_text
 from articles.walk import OffLine, OnLine, Walk, Why
 
 RETENTION_HOURS: Final = 24
@@ -108,7 +108,7 @@ def verify(
 
 
 def _off_line(step: OffLine) -> Finding:
-    code, severity = step.why.value, "error"
+    code = step.why.value
     if step.why is Why.STRANGER:
         name = step.key.rpartition("/")[2]
         if step.size == 0 or name.startswith(("_", ".")):
@@ -123,7 +123,7 @@ def _off_line(step: OffLine) -> Finding:
         message = f"the chain ends at {step.state}: {missing}, and this link lies beyond"
     else:
         message = step.problem
-    return Finding(code, message, severity, shard_text(step.shard) if step.shard else "", step.position, step.key)
+    return Finding(code, message, ERROR, shard_text(step.shard) if step.shard else "", step.position, step.key)
 
 
 def _on_line(step: OnLine[Examined]) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def _on_line(step: OnLine[Examined]) -> Iterator[Finding]:
     assert link is not None  # noqa: S101
     if link.shard != step.root.shard or link.before != step.before:
         said = f"the header says that it follows {link.before} of {link.shard}"
-        yield Finding("header", said, "error", shard_text(step.root.shard), str(step.before.position), step.key)
+        yield Finding("header", said, ERROR, shard_text(step.root.shard), str(step.before.position), step.key)
     if link.jumps:
         said = f"the chain was let go on at {link.after.position}, on request: what came between was given up"
         yield Finding("jump", said, WARNING, shard_text(step.root.shard), str(step.before.position), step.key)
@@ -144,7 +144,7 @@ def _roots(walk: Walk[Examined]) -> Iterator[Finding]:
     for found in walk.roots:
         shard = shard_text(found.shard) if found.shard else ""
         if found.root is None:
-            code, severity = ("root_unreadable", "error") if found.shard else ("root_stranger", WARNING)
+            code, severity = ("root_unreadable", ERROR) if found.shard else ("root_stranger", WARNING)
             yield Finding(code, found.problem, severity, shard, key=found.key)
         elif found.root.mode != _TRIM_HORIZON:
             said = f"the chain starts {found.root.mode}: earlier records were never asked for"

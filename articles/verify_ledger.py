@@ -15,7 +15,7 @@ from articles.chain import ShardName, Totals
 from articles.errors import ChainError, UserError
 from articles.position import SUB_DIGITS, Position
 from articles.verify_deep import Contents
-from articles.verify_report import WARNING, Finding, shard_text
+from articles.verify_report import ERROR, WARNING, Finding, shard_text
 
 REJECTED: Final = -1
 _SUBS: Final = 10**SUB_DIGITS
@@ -70,7 +70,7 @@ class Ledger:
             yield from self._take(shard, key, position, None)
 
     def _take(self, shard: ShardName, key: str, position: Position, words: int | None) -> Iterator[Finding]:
-        def found(code: str, message: str, severity: str = "error") -> Finding:
+        def found(code: str, message: str, severity: str = ERROR) -> Finding:
             return Finding(code, message, severity, shard_text(shard), str(position), key)
 
         packed = _pack(position)

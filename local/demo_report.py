@@ -9,6 +9,7 @@ from typing import Any
 
 from articles.average import Average, Group
 from articles.tail import StoredObject
+from articles.verify_report import ERROR
 from local.producer import Progress
 
 FILES_SHOWN = 12
@@ -85,7 +86,7 @@ def failure(result: Result) -> list[str]:
     if result.average.fraction != oracle:
         said.append(f"the average is {result.average.fraction}, the producer's own is {oracle}")
     if not result.verify.get("ok"):
-        found = [finding for finding in result.verify.get("findings", ()) if finding.get("severity") == "error"]
+        found = [finding for finding in result.verify.get("findings", ()) if finding.get("severity") == ERROR]
         said += [f"verify: {finding['message']}" for finding in found[:FINDINGS_SHOWN]]
         said.append("`articles verify` found something wrong")
     said += [f"{worker} stored nothing" for worker in result.workers if not result.worker(worker).objects]

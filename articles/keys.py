@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from articles.chain import END, ShardName, State
+from articles.chain import ShardName, State
 from articles.position import SEQUENCE_DIGITS, SUB_DIGITS, ZERO, Position
 
 _NAME: Final = (
@@ -60,7 +60,7 @@ class Layout:
     def link_key(self, shard: ShardName, before: State) -> str:
         """The one key that may follow `before`. It depends on the state alone, never on a record delivered: what is
         delivered first after a position differs between workers."""
-        if before.page == END:
+        if before.ended:
             raise ValueError(f"nothing follows the end of {shard}")
         return f"{self.page(before.page)}/{shard}-{before.position.padded}.avro"
 

@@ -17,8 +17,9 @@ from bootstrap.packages import AGAIN, Packages
 from bootstrap.progress import Progress
 from bootstrap.step import Stamps, Step
 
-PLANS: Final = ("worker", "demo", "tests")
-"""Each needs what the one before it needs: a worker no Node, and the demo none of the tests' tools."""
+PLANS: Final = ("worker", "demo", "tests", "emulator")
+"""Each needs what the one before it needs: a worker no Node, and the demo none of the tests' tools. The emulator alone,
+for an image of its own, needs nothing of a worker's."""
 
 CONSOLE_SCRIPT: Final = """\
 #!/bin/sh
@@ -45,8 +46,7 @@ class Clone:
 
     def has_venv(self) -> bool:
         """Whether there is one of ours that works here: neither moved, nor of a Python that is gone or another now."""
-        there = self.stamps.result(self.venv_step(self._version()))
-        return there is not None
+        return self.stamps.result(self.venv_step(self._version())) is not None
 
     def is_running(self) -> bool:
         """Whether this very process runs in it."""
@@ -113,7 +113,7 @@ class Clone:
                 self._find_java,
             ),
         ]
-        if plan in ("demo", "tests"):
+        if plan != "worker":
             npm_locks = "".join(
                 (self.root / "local" / name).read_text("utf-8") for name in ("package.json", "package-lock.json")
             )
@@ -136,6 +136,8 @@ class Clone:
             ]
         if plan == "tests":
             steps.append(Step("dev", "tests' tools", locks("dev"), (), lambda: self._packages.install("dev")))
+        if plan == "emulator":
+            return [step for step in steps if step.name in ("emulator", "node", "kinesis")]
         return steps
 
     def _find_java(self) -> str:

@@ -59,7 +59,7 @@ def check_start(config: Start, chain: Found, lease: Position, wall: float) -> No
     if root.mode != config.start_mode:
         raise ChainError(
             f"the chain was started at {root.mode}, this worker at {config.start_mode}: records that arrived between "
-            f"the two would never be held, or be expected in vain. Set START_AT as it was, or use another PREFIX"
+            "the two would never be held, or be expected in vain. Set START_AT as it was, or use another PREFIX"
         )
     age = wall - root.written / 1000
     if chain.last is None and age > config.retention_seconds:

@@ -20,6 +20,7 @@ from consumer.preflight import Preflight
 from consumer.provision import Clients, Plan, provision
 from consumer.settings import read_settings
 from consumer.state_dir import StateDir, open_state_dir
+from tests.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -33,13 +34,6 @@ os.rename(os.environ["DUMP"] + ".new", os.environ["DUMP"])
 sys.stdin.read()' "$@"
 """
 Launch = Callable[..., "subprocess.Popen[str]"]
-
-
-def eventually(what: str, done: Callable[[], bool], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -104,7 +98,7 @@ def env(aws_env: dict[str, str], clients: Clients, tmp_path: Path) -> dict[str, 
 
 
 def called(env: dict[str, str]) -> dict[str, object]:
-    eventually("the start of Java", Path(env["DUMP"]).exists)
+    assert eventually(Path(env["DUMP"]).exists), "Java was never started"
     said: dict[str, object] = json.loads(Path(env["DUMP"]).read_text())
     return said
 
@@ -248,7 +242,7 @@ def test_the_real_daemon_runs_from_a_path_with_spaces_and_logs_one_json_line_an_
         listed = clients.s3.list_objects_v2(Bucket=env["BUCKET"], Prefix="articles/data/").get("Contents", [])
         return any(item["Key"].endswith(".avro") for item in listed)
 
-    eventually("a stored file", stored)
+    assert eventually(stored), "no file was ever stored"
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 143, err

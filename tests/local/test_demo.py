@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from local import demo
-from tests.local.test_emulator import PROJECT, eventually
+from tests.waiting import eventually
 
+PROJECT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.end_to_end]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,19 +17,10 @@ from articles.aws import client
 from articles.errors import UserError
 from local import emulator as module
 from local.emulator import Emulator, answers, exports
+from tests.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Polls; whether it came true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def ports(urls: dict[str, str]) -> set[int]:

@@ -12,8 +12,8 @@ from articles.errors import UserError
 from local import feed as module
 from local.feed import Feed
 from local.source import Outgoing, generated
-from tests.local.test_emulator import eventually
 from tests.local.test_producer import FakeKinesis
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

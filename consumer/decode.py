@@ -52,6 +52,7 @@ class _TooMany(Exception):
 
 
 _names: list[str] = []
+"""Of the object being read: msgspec hands its hook nothing to keep them in. One child, one thread."""
 
 
 def _member(kind: type[Any], name: Any) -> Any:

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "head": ("articles.commands.head", "the first records of a file, readable"),
     "provision": ("consumer.provision", "make the bucket, the tables and the first leases"),
     "populate": ("local.populate", "put articles into a stream, generated or given"),
+    "report": ("local.report", "wait until all that was put is stored, then show and prove it"),
     "emulator": ("local.emulator", "run Kinesis, DynamoDB and S3 on this machine"),
 }
 WRONG: Final = 1

@@ -48,6 +48,7 @@ settings, from the environment:
   IDLE_TURN (on)                        whether a shard without records closes its days
   STATE_DIR (a temporary one)           live numbers, to watch the worker; losing them loses nothing
   S3_DEADLINE (600)                     seconds that S3 may be away before the worker leaves and is started again
+  HEALTH_SECONDS (900)                  how long records may wait before `python -m consumer.health` says so
   LOG_LEVEL (INFO)                      DEBUG, INFO, WARNING, ERROR
   AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, _KINESIS, _DYNAMODB, _CLOUDWATCH     other endpoints than AWS's
   ARTICLES_JAVA, ARTICLES_JAVA_OPTS     the Java to run, and options for it (-Xmx512m)

@@ -33,6 +33,8 @@ class Live:
     last_position: str | None = None
     millis_behind: int | None = None
     ended: bool = False
+    progressed: float = 0.0
+    """When it last got on: stored something, or had nothing waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,23 @@ class WorkerAggregate:
         return self.words / self.records if self.records else None
 
 
+class Progress:
+    """When a shard last got on. It did not while records wait, here or on the stream, and its chain stands still;
+    reading through a stretch of the stream without records counts: the lag falls."""
+
+    def __init__(self) -> None:
+        self._stored: str | None = None
+        self._lag = 0
+
+    def note(self, live: Live, wall: float) -> None:
+        """To be told after each call what `live` says then."""
+        lag = live.millis_behind or 0
+        stored = live.last_position != self._stored
+        if stored or not (live.buffered or lag) or (not live.buffered and lag < self._lag):
+            live.progressed = wall
+        self._stored, self._lag = live.last_position, lag
+
+
 class Publisher:
     """Writes the file, at most once a second unless told that it matters. A disk that is full or read-only is no
     reason to stop: the consumer works from memory."""
@@ -57,8 +76,10 @@ class Publisher:
         self.live = live
         self._file = state_dir / "shards" / f"{live.shard}.json" if state_dir else None
         self._published = float("-inf")
+        self._progress = Progress()
 
     def publish(self, wall: float, monotonic: float, *, now: bool = False) -> None:
+        self._progress.note(self.live, wall)
         if self._file is None or not (now or monotonic - self._published >= PUBLISH_SECONDS):
             return
         self._published = monotonic

@@ -74,6 +74,7 @@ class Settings:
     state_dir: str | None
     log_level: str
     s3_deadline_seconds: int
+    health_seconds: int
 
     @property
     def start_mode(self) -> str:
@@ -91,6 +92,9 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
     longest = seconds_for(file_bytes) + LONGEST_BATCH_SECONDS + CHECKPOINT_SECONDS
     most = int(CALL_TIMEOUT_SECONDS - longest)
     s3_deadline = read.number("S3_DEADLINE", str(min(600, most)), _SECONDS, 5, most)
+    file_seconds = read.number("FILE_AGE", "300", _SECONDS, 1, 24 * 3600)
+    # A shard stores nothing while its file fills, and for as long as S3 is away.
+    health = str(max(CALL_TIMEOUT_SECONDS, 3 * file_seconds))
     settings = Settings(
         stream_name=read.name("STREAM_NAME", _STREAM, "letters, digits, _ . -, at most 128"),
         application_name=read.name("APPLICATION_NAME", _APPLICATION, "letters, digits, _ . -, 3 to 237", "articles"),
@@ -104,13 +108,14 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
         endpoint_url_dynamodb=read.endpoint("DYNAMODB"),
         endpoint_url_cloudwatch=read.endpoint("CLOUDWATCH"),
         file_bytes=file_bytes,
-        file_seconds=read.number("FILE_AGE", "300", _SECONDS, 1, 24 * 3600),
+        file_seconds=file_seconds,
         file_records=read.number("FILE_RECORDS", "1000000", {"": 1}, 1, 100_000_000),
         codec=read.choice("CODEC", CODECS, "deflate"),
         idle_turn=read.choice("IDLE_TURN", ("on", "off"), "on") == "on",
         state_dir=given.get("STATE_DIR"),
         log_level=read.choice("LOG_LEVEL", LEVELS, "INFO"),
         s3_deadline_seconds=s3_deadline,
+        health_seconds=read.number("HEALTH_SECONDS", health, _SECONDS, 5, 7 * 24 * 3600),
     )
     read.check_credentials()
     if read.problems:
@@ -142,6 +147,7 @@ def to_environment(settings: Settings) -> dict[str, str]:
         "STATE_DIR": settings.state_dir or "",
         "LOG_LEVEL": settings.log_level,
         "S3_DEADLINE": str(settings.s3_deadline_seconds),
+        "HEALTH_SECONDS": str(settings.health_seconds),
     } | {name: url for name, url in endpoints.items() if url}
 
 

@@ -1,8 +1,9 @@
 """The embedded emulator: Kinesis by kinesis-local (Node), DynamoDB, S3 and CloudWatch by ministack (Python).
 
-Both listen on free ports of the loopback interface and keep everything in memory and in one temporary directory;
-no process outlives this one, even when it is killed. Kinesis' plain port speaks HTTP/2 with prior knowledge,
-which the daemon's client asks for. Many emulators can run at the same time.
+Both listen on free ports of the loopback interface, unless an address and ports are given (in a container). They keep
+everything in memory and in one temporary directory; no process outlives this one, even when it is killed. Kinesis'
+plain port speaks HTTP/2 with prior knowledge, which the daemon's client asks for. Many emulators can run at the same
+time.
 
 For thousands of records, not millions: kinesis-local takes and hands out a few hundred records a second in all.
 """
@@ -21,6 +22,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -61,14 +63,27 @@ def find_node() -> str:
     return node
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to listen when it is to be known beforehand: `kinesis` and `port` (all the rest) on `host`, which may be
+    every interface."""
+
+    host: str
+    port: int
+    kinesis: int
+
+
 class Emulator:
     """A context manager; between enter and exit, `endpoint_urls` answer.
 
     Raises UserError with the end of the log when a service does not answer within `START_SECONDS`.
     """
 
-    def __init__(self, region: str = "us-east-1", interrupts: Interrupts | None = None) -> None:
+    def __init__(
+        self, region: str = "us-east-1", interrupts: Interrupts | None = None, place: Place | None = None
+    ) -> None:
         self.region = region
+        self.place = place
         self.endpoint_urls: dict[str, str] = {}
         self.processes: list[Process] = []
         self._interrupts = interrupts or Interrupts()
@@ -120,20 +135,23 @@ class Emulator:
                 raise UserError(f"{process.name} ended with status {status}; its last lines:\n{process.last_lines()}")
 
     def _start(self, directory: Path) -> None:
+        host = "127.0.0.1"
         plain, tls, gateway = free_ports(3)
+        if self.place:
+            host, plain, gateway = self.place.host, self.place.kinesis, self.place.port
         identity = uuid.uuid4().hex
         base = {name: os.environ[name] for name in INHERITED if name in os.environ} | {"TMPDIR": str(directory)}
         kinesis = start(
             "the Kinesis emulator",
             [find_node(), "--require", str(LOOPBACK), str(KINESIS_PROGRAM)],
-            base | kinesis_environment(plain, tls),
+            base | kinesis_environment(plain, tls, host),
             directory / "kinesis.log",
         )
         self.processes.append(kinesis)
         ministack = start(
             "the S3 and DynamoDB emulator",
             [sys.executable, "-m", "ministack"],
-            base | ministack_environment(gateway, self.region, directory, identity),
+            base | ministack_environment(gateway, self.region, directory, identity, host),
             directory / "ministack.log",
         )
         self.processes.append(ministack)
@@ -168,9 +186,10 @@ class Emulator:
         self.processes.clear()
 
 
-def kinesis_environment(plain: int, tls: int) -> dict[str, str]:
+def kinesis_environment(plain: int, tls: int, host: str = "127.0.0.1") -> dict[str, str]:
     """Stream changes take 100 ms, so that a test sees UPDATING as with AWS but hardly waits."""
     return {
+        "BIND_HOST": host,
         "KINESIS_MOCK_PLAIN_PORT": str(plain),
         "KINESIS_MOCK_TLS_PORT": str(tls),
         "KINESIS_MOCK_CERT_PATH": str(KINESIS_PROGRAM.with_name("server.json")),
@@ -179,12 +198,14 @@ def kinesis_environment(plain: int, tls: int) -> dict[str, str]:
     } | {f"{name}_DURATION": "100ms" for name in MOCK_DURATIONS}
 
 
-def ministack_environment(port: int, region: str, directory: Path, identity: str = "light") -> dict[str, str]:
+def ministack_environment(
+    port: int, region: str, directory: Path, identity: str = "light", host: str = "127.0.0.1"
+) -> dict[str, str]:
     """Only the services that we use are started; nothing is persisted outside `directory`. Its health answer names
     `identity` as its edition."""
     return {
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": host,
         "MINISTACK_EDITION": identity,
         "SERVICES": "s3,dynamodb,cloudwatch",
         "MINISTACK_REGION": region,
@@ -217,13 +238,22 @@ def exports(environment: Mapping[str, str]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", default=os.environ.get("AWS_REGION") or "us-east-1", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print one JSON object: endpoint_urls, environment, pid")
+    parser.add_argument("--host", help="listen there instead of on loopback, at --port and --kinesis-port (0.0.0.0)")
+    parser.add_argument("--port", type=int, default=4566, help="with --host: of S3, DynamoDB, CloudWatch (%(default)s)")
+    parser.add_argument("--kinesis-port", type=int, default=4567, help="with --host: of Kinesis (%(default)s)")
+    parser.add_argument(
+        "--probe", action="store_true", help="ask the one that runs at these ports; status 1: no answer"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM, then end cleanly with status 0."""
+    if args.probe:
+        return 0 if answers(args.kinesis_port, KINESIS) and answers(args.port, MINISTACK) else 1
+    place = Place(args.host, args.port, args.kinesis_port) if args.host else None
     with Interrupts() as interrupts:
         try:
-            with Emulator(args.region, interrupts) as emulator:
+            with Emulator(args.region, interrupts, place) as emulator:
                 environment = emulator.environment()
                 if args.json:
                     value = {"endpoint_urls": emulator.endpoint_urls, "environment": environment, "pid": os.getpid()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import time
@@ -15,6 +16,7 @@ from articles.aws import client, describe_stream
 from articles.errors import UserError
 from articles.progress import Progress as Meter
 from local.interrupts import Interrupts
+from local.ledger import ledger_file
 from local.producer import Producer, Progress
 from local.source import from_file, generated
 
@@ -28,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the generated articles (default: 1)")
     parser.add_argument(
-        "--ledger", metavar="FILE", help="append what was put, for `articles verify --ledger` (JSON lines)"
+        "--ledger",
+        metavar="FILE",
+        help="append what was put, for `articles verify --ledger` (JSON lines); in a folder: in the stream's own file",
     )
     parser.add_argument("--endpoint-url", help="of Kinesis (default: AWS_ENDPOINT_URL_KINESIS, AWS_ENDPOINT_URL)")
     parser.add_argument("--region", help="default: AWS_REGION")
@@ -42,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     if args.rate is not None and args.rate <= 0:
         raise UserError("--rate is in records a second and must be above 0")
     kinesis = client("kinesis", region=args.region, endpoint_url=args.endpoint_url)
-    describe_stream(kinesis, args.stream)  # a wrong name is told before anything is read
+    stream = describe_stream(kinesis, args.stream)  # a wrong name is told before anything is read
+    args.ledger = args.ledger and str(ledger_file(args.ledger, stream))
     source = from_file(args.input) if args.input else generated(args.seed)
     records = args.records or (None if args.input else 1000)
     started = time.monotonic()
@@ -85,13 +90,15 @@ def summarize(done: Progress, seconds: float, args: argparse.Namespace) -> None:
 
 
 def open_ledger(name: str | None) -> contextlib.AbstractContextManager[IO[str] | None]:
-    """Opened for appending: runs after one another share a ledger."""
+    """Opened for appending: runs after one another share a ledger. Locked, so that a reader knows when it is whole."""
     if name is None:
         return contextlib.nullcontext()
     try:
-        return Path(name).open("a", encoding="utf-8")
+        file = Path(name).open("a", encoding="utf-8")  # noqa: SIM115 - the caller closes it
+        fcntl.flock(file, fcntl.LOCK_SH)
     except OSError as error:
         raise UserError(f"cannot write the ledger {name}: {error.strerror}") from error
+    return file
 
 
 def positive(text: str) -> int:

@@ -12,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import shlex
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from articles.clock import SystemClock
 from articles.errors import UserError
 from consumer import jars, java
 from consumer.identity import Identity
@@ -28,7 +27,6 @@ from consumer.settings import Settings, SettingsError, read_settings, to_environ
 from consumer.state_dir import StateDir, open_state_dir
 
 CHILD: Final = "-P -m consumer"  # -P: what lies in the working directory must not stand in for a module
-APART_SECONDS: Final = 3.0
 DAEMON: Final = "software.amazon.kinesis.multilang.MultiLangDaemon"
 PROFILE_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
     "production": {},
@@ -83,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: bool) -> None:
     """Becomes the daemon, or returns after the checks alone. Raises UserError."""
     settings, program, folder = _set_up(profile, env)
-    from consumer.preflight import Preflight  # boto3 takes a while to load: bad settings are told before
+    from consumer.first_start import wait_for_turn  # boto3 takes a while to load: bad settings are told before
+    from consumer.preflight import Preflight
 
     preflight = Preflight.open(settings)
     if start_chain_here:
@@ -94,10 +93,7 @@ def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: 
         _say(f"all is well: {settings.worker_id} can read {settings.stream_name}")
         return
     state = open_state_dir(settings, _say)
-    if profile == "production" and not preflight.has_leader():
-        # Of two workers that race for a lock that nobody has held, the loser's daemon sleeps for two minutes inside
-        # the lock client, with leases assigned to it. So workers that are started together do not start at once.
-        time.sleep(random.uniform(0, APART_SECONDS))
+    wait_for_turn(preflight.dynamodb, settings.application_name, settings.worker_id, SystemClock())
     become_daemon(profile, settings, preflight.stream, state, env, program, folder)
 
 

@@ -73,10 +73,6 @@ class Preflight:
         chains = sum(standing.tail is not None for standing in standings)
         say(f"ok  {leases} leases in table {settings.application_name} agree with {chains} chains")
 
-    def has_leader(self) -> bool:
-        """Whether a worker of this application holds, or held when it died, the leader's lock."""
-        return aws.has_item(self.dynamodb, f"{self.settings.application_name}-CoordinatorState", "key", "Leader")
-
     def start_chain_here(self, say: Say) -> None:
         """Lets chains go on at their leases' checkpoints where the leases are past them."""
         before = self.standings()

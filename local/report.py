@@ -60,14 +60,18 @@ def wait(args: argparse.Namespace, ledger: Path) -> float:
     with Interrupts() as interrupts:
         while True:
             wanted = lines_of(ledger)
-            totals = average.compute(store, layout, selection).total.totals
-            stored = totals.good + totals.rejected
+            stored, why = 0, ""
+            try:
+                totals = average.compute(store, layout, selection).total.totals
+                stored = totals.good + totals.rejected
+            except UserError as error:  # no chain has begun
+                why = f" ({error})"
             seconds = time.monotonic() - began
             if wanted >= args.at_least and stored >= wanted:
                 return seconds
             if seconds > args.within:
                 raise UserError(
-                    f"{stored} of {wanted} records are stored after {seconds:.0f} s; what do the workers say?"
+                    f"{stored} of {wanted} records are stored after {seconds:.0f} s{why}; what do the workers say?"
                 )
             interrupts.sleep(EVERY_SECONDS)
 

@@ -16,7 +16,6 @@ import pytest
 
 from articles.errors import UserError
 from consumer.java import find_java
-from consumer.preflight import Preflight
 from consumer.provision import Clients, Plan, provision
 from consumer.settings import read_settings
 from consumer.state_dir import StateDir, open_state_dir
@@ -198,17 +197,11 @@ def test_what_cannot_be_written_is_kept_in_memory_with_a_warning(tmp_path: Path)
     assert "cannot be written" in said[0]
 
 
-def test_in_production_a_worker_looks_for_a_leader_and_starts_all_the_same(
-    launch: Launch, env: dict[str, str], clients: Clients
-) -> None:
-    preflight = Preflight.open(read_settings(env))
-    assert not preflight.has_leader()
+def test_a_worker_starts_where_there_is_no_leader_yet(launch: Launch, env: dict[str, str]) -> None:
     launch(env, "--profile", "production")
     child = called(env)["env"]
     assert isinstance(child, dict)
     assert child["FILE_AGE"] == "300"
-    clients.dynamodb.put_item(TableName=f"{env['APPLICATION_NAME']}-CoordinatorState", Item={"key": {"S": "Leader"}})
-    assert preflight.has_leader()
 
 
 def test_a_wrong_stream_or_bucket_is_one_line(launch: Launch, env: dict[str, str]) -> None:

@@ -60,7 +60,7 @@ def endpoint(args: argparse.Namespace, service: str) -> str | None:
 
 def layout(args: argparse.Namespace) -> Layout:
     prefix = str(args.prefix).strip("/")
-    if not prefix or "//" in prefix:
+    if not prefix or not {"", ".", ".."}.isdisjoint(prefix.split("/")):
         raise UserError(f"--prefix {args.prefix!r} is no prefix: give a name such as {PREFIX}")
     return Layout(prefix)
 

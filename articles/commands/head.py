@@ -26,9 +26,9 @@ _LONG: Final = ("avro.schema", "articles.blocks")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "KEY is an object's key, with the prefix or without: data/dt=…/….avro, or dead-letter/dt=…/….avro. Only as\n"
-        "much of the file is read as is needed. Long values are cut to the terminal's width; --json shows them whole,\n"
-        "a line a record."
+        "KEY is an object's key, with s3://bucket/prefix/, with the prefix or without: data/dt=…/….avro, or\n"
+        "dead-letter/dt=…/….avro. Only as much of the file is read as is needed. Long values are cut to the\n"
+        "terminal's width; --json shows them whole, a line a record."
     )
     parser.add_argument("key", metavar="KEY", help="a file, as `articles files --json` and `articles verify` name it")
     parser.add_argument("-n", metavar="N", type=int, default=5, help="how many records (default 5)")
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.n < 0:
         raise UserError("-n must not be negative")
     layout, store = options.layout(args), options.open_store(args)
-    key, size = _find(store, layout, args.key)
+    key, size = _find(store, layout, _without_bucket(args.key, args.bucket))
     header = read_object_header(store, key, size)
     if args.header:
         _print_header(header, as_json=args.json)
@@ -55,11 +55,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _without_bucket(given: str, bucket: str) -> str:
+    """A key may be given as other tools name it: s3://bucket/key."""
+    if not given.startswith("s3://"):
+        return given.lstrip("/")
+    name, _, key = given.removeprefix("s3://").partition("/")
+    if name != bucket:
+        raise UserError(f"{given!r} lies in another bucket than {bucket!r}: give --bucket {name}")
+    return key
+
+
 def _find(store: RetryingStore, layout: Layout, given: str) -> tuple[str, int]:
-    given = given.lstrip("/")
+    if not {"", ".", ".."}.isdisjoint(given.split("/")):
+        raise UserError(f"{given!r} is no key; `articles files --json` lists the keys")
     for key in (given, f"{layout.prefix}/{given}"):
         if found := store.head(key):
             return key, found.size
+    next(store.list(layout.roots), None)  # says so where there is no such bucket: the answer to a HEAD cannot
     raise UserError(
         f"there is no object {given!r}, nor {layout.prefix}/{given}; `articles files --json` lists the keys"
     )

@@ -224,3 +224,27 @@ def test_head_of_nothing_says_so(articles: Articles, stored: object, memory: Mem
     status, _, err = articles("head", "notes")
     assert status == 1
     assert "not an Avro object container file" in err
+
+
+def test_head_takes_a_key_as_other_tools_name_it(
+    articles: Articles, stored: tuple[Chain, Chain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUCKET", "my-bucket")
+    key = stored[0].keys[0]
+    assert articles("head", f"s3://my-bucket/{key}") == articles("head", key)
+    status, _, err = articles("head", f"s3://another/{key}")
+    assert (status, "--bucket another" in err) == (2, True)
+
+
+@pytest.mark.parametrize("key", ["", "data//x", "../x", "s3://my-bucket"])
+def test_head_refuses_what_is_no_key(
+    articles: Articles, stored: object, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUCKET", "my-bucket")
+    assert articles("head", key)[0] == 2
+
+
+@pytest.mark.parametrize("prefix", ["/", "a//b", "../a", "a/."])
+def test_what_is_no_prefix_is_told(articles: Articles, prefix: str) -> None:
+    status, _, err = articles("average", "--prefix", prefix)
+    assert (status, "is no prefix" in err) == (2, True)

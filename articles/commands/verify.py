@@ -99,5 +99,6 @@ def show(report: Report) -> None:
     if report.leftovers:
         leftovers = table.count(report.leftovers, "dead-letter file")
         print(f"{leftovers} that no link names: left over from lost races, harmless")
-    print("checked: " + "; ".join(report.checked))
+    # The numbers are the invariants' own, for programs.
+    print("checked: " + "\n         ".join(name.partition(": ")[2] for name in report.checked))
     print("everything holds" if report.ok else f"wrong: {table.count(report.errors, 'finding')}")

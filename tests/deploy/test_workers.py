@@ -67,9 +67,9 @@ def test_kubernetes_waits_longer_than_the_daemon() -> None:
 
 def test_a_restart_from_outside_comes_after_the_daemons_own() -> None:
     [container] = pod("worker.yaml", "StatefulSet")["containers"]
-    probes = [container[f"{name}Probe"] for name in ("startup", "readiness", "liveness")]
+    probes = [container[f"{name}Probe"] for name in ("readiness", "liveness")]
     assert {tuple(probe["exec"]["command"]) for probe in probes} == {("python", "-m", "consumer.health")}
-    assert probes[2]["periodSeconds"] * probes[2]["failureThreshold"] > CALL_TIMEOUT_SECONDS
+    assert probes[1]["periodSeconds"] * probes[1]["failureThreshold"] > CALL_TIMEOUT_SECONDS
 
 
 def test_memory_fits_java_and_a_child_for_each_shard() -> None:

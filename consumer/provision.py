@@ -19,7 +19,7 @@ from typing import Any, Final
 from articles import aws
 from articles.errors import UserError
 from consumer.lease_seed import seed_leases
-from consumer.settings import TRIM_HORIZON
+from consumer.settings import TRIM_HORIZON, read_start
 
 OWNER_INDEX: Final = "LeaseOwnerToLeaseKeyIndex"
 
@@ -216,6 +216,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    read_start(args.start_at)  # what the workers will refuse must not pass here
     plan = Plan(
         stream=_needed(args.stream, "--stream or STREAM_NAME"),
         bucket=_needed(args.bucket, "--bucket or BUCKET"),

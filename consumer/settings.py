@@ -123,6 +123,28 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
     return settings
 
 
+def read_start(given: str) -> datetime | None:
+    """START_AT; None for TRIM_HORIZON. Raises SettingsError."""
+    text = given.strip()
+    if text.upper() == TRIM_HORIZON:
+        return None
+    if text.upper() == "LATEST":
+        said = (
+            "START_AT=LATEST would lose what arrives before the first checkpoint whenever a worker restarts; "
+            "give the time instead, which says the same and survives a restart: START_AT=$(date -u +%FT%TZ)"
+        )
+        raise SettingsError([said])
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None or time.microsecond:
+        raise SettingsError(
+            [f"START_AT={text!r} is neither TRIM_HORIZON nor a time with its zone, such as 2026-01-31T00:00:00Z"]
+        )
+    return time.astimezone(UTC)
+
+
 def to_environment(settings: Settings) -> dict[str, str]:
     """The settings as the children read them again, defaults of the profile included."""
     endpoints = {
@@ -197,8 +219,9 @@ class _Reader:
         match = re.fullmatch(r"(\d{1,12})\s*([A-Za-z]*)", text)
         unit = units.get(match[2].lower()) if match else None
         if match is None or unit is None:
-            forms = ", ".join(unit or "plain" for unit in units)
-            self.problems.append(f"{name}={text!r} is not a number with one of these units: {forms}")
+            forms = ", ".join(filter(None, units))
+            alone = f", alone or with {forms}" if forms else ""
+            self.problems.append(f"{name}={text!r} is not a whole number{alone}")
             return 0
         value = int(match[1]) * unit
         if not least <= value <= most:
@@ -214,25 +237,11 @@ class _Reader:
         return default
 
     def start(self) -> datetime | None:
-        text = self.given.get("START_AT", TRIM_HORIZON).strip()
-        if text.upper() == TRIM_HORIZON:
-            return None
-        if text.upper() == "LATEST":
-            self.problems.append(
-                "START_AT=LATEST would lose what arrives before the first checkpoint whenever a worker restarts; "
-                "give the time instead, which says the same and survives a restart: START_AT=$(date -u +%FT%TZ)"
-            )
-            return None
         try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            time = None
-        if time is None or time.tzinfo is None or time.microsecond:
-            self.problems.append(
-                f"START_AT={text!r} is neither TRIM_HORIZON nor a time with its zone, such as 2026-01-31T00:00:00Z"
-            )
+            return read_start(self.given.get("START_AT", TRIM_HORIZON))
+        except SettingsError as error:
+            self.problems += error.problems
             return None
-        return time.astimezone(UTC)
 
     def check_credentials(self) -> None:
         """Java, boto3 and the children's S3 client must all find the same credentials."""

@@ -102,6 +102,14 @@ def test_nothing_is_seeded_for_a_start_at_a_time(plan: Plan, clients: Clients) -
     assert aws.read_leases(clients.dynamodb, plan.application) == []
 
 
+@pytest.mark.parametrize("start_at", ["LATEST", "tomorrow"])
+def test_a_start_that_workers_refuse_is_refused(start_at: str) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    with pytest.raises(UserError, match="START_AT"):
+        command.run(parser.parse_args(["--start-at", start_at]))
+
+
 @pytest.mark.parametrize(
     "lease",
     [

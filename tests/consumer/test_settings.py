@@ -51,7 +51,7 @@ def test_all_problems_are_told_at_once_one_line_each() -> None:
         ("AWS_REGION", "Frankfurt", "region such as"),
         ("AWS_ENDPOINT_URL", "127.0.0.1:4566", "not an address"),
         ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:port", "not an address"),
-        ("FILE_SIZE", "64MB", "units"),
+        ("FILE_SIZE", "64MB", "alone or with b, kib, mib, gib"),
         ("FILE_SIZE", "1KiB", "between"),
         ("FILE_AGE", "0", "between"),
         ("FILE_RECORDS", "many", "number"),

@@ -62,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=f"{_SETTINGS}\n{(__doc__ or '').partition(chr(10) * 2)[2].partition(chr(10) * 2)[2]}",
     )
     parser.add_argument("--profile", choices=PROFILES, default="production", help="which properties (production)")
-    parser.add_argument("--check", action="store_true", help="run every check, say what is fine, and leave")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="run every check, say what is fine, and leave")
+    instead.add_argument(
         "--start-chain-here",
         action="store_true",
         help="where leases are past their chains, let the chains go on at the leases' checkpoints, and leave",
@@ -104,9 +105,13 @@ def _set_up(profile: str, env: Mapping[str, str]) -> tuple[Settings, str, Path]:
     program, folder = "", Path()
     try:
         settings = read_settings(env, PROFILE_DEFAULTS[profile])
-        render(_template(profile), settings, "python")
     except SettingsError as error:
         problems += error.problems
+    try:
+        if settings:
+            render(_template(profile), settings, "python")
+    except SettingsError as error:
+        problems += [f"{TEMPLATES.name}/{profile}.properties: {problem}" for problem in error.problems]
     try:
         program = java.find_java(env)
     except UserError as error:
@@ -167,7 +172,7 @@ def _template(profile: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError([f"the template {path} cannot be read: {error.strerror}"]) from error
+        raise SettingsError([f"cannot be read: {error.strerror} ({path})"]) from error
 
 
 def _say(line: str) -> None:

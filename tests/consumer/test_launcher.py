@@ -110,6 +110,13 @@ def test_check_says_what_is_fine_and_starts_nothing(launch: Launch, env: dict[st
     assert not Path(env["DUMP"]).exists()
 
 
+def test_a_check_writes_nothing_so_it_goes_with_no_repair(launch: Launch, env: dict[str, str]) -> None:
+    process = launch(env, "--check", "--start-chain-here")
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert "not allowed with" in err
+
+
 def test_the_daemon_gets_its_properties_and_its_children_their_environment(
     launch: Launch, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -12,12 +12,16 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
 from consumer.launcher import PROFILE_DEFAULTS
 from consumer.live import Live, WorkerAggregate, aggregate, read_shards
 from consumer.properties import PROFILES
 from consumer.settings import Settings, SettingsError, read_settings
 from consumer.state_dir import folder_of
+
+SILENT_SECONDS: Final = 30.0
+"""Children speak about once a second, but not while a call of theirs waits for S3."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,8 +67,14 @@ def _text(settings: Settings, worker: WorkerAggregate, shards: Sequence[Live]) -
             f"{shard.shard:<22}{shard.records:>10,}{shard.rejected:>10,}{shard.objects:>7,}{shard.buffered:>10,}"
             f"{behind:>10}  {f'PARKED: {shard.parked}' if shard.parked else seen}"
         )
-    average = "no record stored yet" if worker.average is None else f"{worker.average:.3f}"
-    lines.append(f"{settings.worker_id}: average {average} = {worker.words:,} words / {worker.records:,} articles")
+    if worker.average is None:
+        average = "no record stored yet"
+    else:
+        average = f"average {worker.average:.3f} = {worker.words:,} words / {worker.records:,} articles"
+    lines.append(f"{settings.worker_id}, since its start: {average}")
+    silent = min((time.time() - shard.updated for shard in shards if not shard.ended), default=0.0)
+    if silent > SILENT_SECONDS:
+        lines.append(f"nothing was heard of it for {silent:.0f} s: it has stopped, or waits for S3")
     return "\n".join(lines) + "\n"
 
 

@@ -46,6 +46,7 @@ def test_a_parked_shard_is_shown_and_told_by_the_exit_status(
     out = capsys.readouterr().out
     assert "PARKED: the lease is past the chain" in out
     assert "no record stored yet" in out
+    assert "has stopped" in out, "what was published long ago is not taken for a worker that runs"
 
 
 def test_a_home_in_the_state_directory_is_read_as_the_launcher_reads_it(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -73,7 +74,7 @@ def run(options: Options, interrupts: Interrupts) -> int:
 def look_around(demo: Demo) -> str:
     """Commands that work while the demo keeps running; with the environment of the emulator."""
     script = Path(sys.executable).with_name("articles")
-    command = str(script) if script.exists() else f"{sys.executable} -m articles"
+    command = shlex.quote(str(script)) if script.exists() else f"{shlex.quote(sys.executable)} -m articles"
     exports = "\n".join(f"  export {name}={value}" for name, value in demo.environment.items())
     return (
         "\nThe emulator and the workers go on. In another terminal:\n\n"

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from articles.average import Average, Group
+from articles.commands.table import count
 from articles.tail import StoredObject
 from articles.verify_report import ERROR
 from local.producer import Progress
@@ -108,19 +109,19 @@ def print_report(result: Result, problems: Sequence[str]) -> None:
         print_group(worker, result.worker(worker))
     print_group("all together", result.average.total)
     put, seconds = result.put, result.seconds
-    print(f"\n{put.records} records put in all")
+    print(f"\n{count(put.records, 'record')} put in all")
     if put.invalid:
-        print(f"{put.invalid} of them are no valid articles: kept as they came, among the dead letters")
+        are = "is no valid article" if put.invalid == 1 else "are no valid articles"
+        print(f"{put.invalid:,} of them {are}: kept as they came, among the dead letters")
     first = f"{seconds.to_first_record:.1f} s after the workers' start"
     print(f"first record stored {first}, done after {seconds.total:.1f} s")
     if not problems:
-        print("verify: every record is stored exactly once; the average is the producer's, exactly")
+        print("verify: every record is stored exactly once, and the average is exact")
     for problem in problems:
         print(f"WRONG: {problem}")
 
 
 def print_group(name: str, group: Group) -> None:
     value = "–" if group.value is None else f"{group.value:.3f}"
-    words, records = f"{group.totals.words:,} words", f"{group.totals.good:,} articles"
-    files = f"{group.objects} file{'s' * (group.objects != 1)}"
-    print(f"  {name:<14}{value:>10}  = {words} / {records}, in {files}")
+    words, records = count(group.totals.words, "word"), count(group.totals.good, "article")
+    print(f"  {name:<14}{value:>10}  = {words} / {records}, in {count(group.objects, 'file')}")

@@ -87,7 +87,7 @@ class Demo:
         problems = []
         if not options.keep:
             self._enter("stopping the workers")
-            problems = self._workers.stop(self._interrupts)
+            problems = self._workers.stop(self._interrupts, lambda: self._show({}))
             self._chains.advance()
         self._enter("verifying what is stored against what was put")
         findings = verify(os.environ, self._ledger, self.folder, self._interrupts)

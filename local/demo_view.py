@@ -8,6 +8,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
+from articles.commands.table import count
+
 REDRAW_SECONDS = 0.2
 PLAIN_SECONDS = 2.0
 BAR = 40
@@ -105,7 +107,8 @@ class PlainView:
 def summary(snapshot: Snapshot) -> str:
     behind = snapshot.put - snapshot.stored
     rejected = f", {snapshot.rejected} of them dead letters" if snapshot.rejected else ""
-    return f"{snapshot.put} put, {snapshot.stored} stored{rejected}, {behind} behind, {snapshot.files} files"
+    files = count(snapshot.files, "file")
+    return f"{snapshot.put:,} put, {snapshot.stored:,} stored{rejected}, {behind:,} behind, {files}"
 
 
 def frame(snapshot: Snapshot, height: int) -> list[str]:

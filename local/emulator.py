@@ -122,6 +122,7 @@ class Emulator:
         urls = {f"AWS_ENDPOINT_URL_{service.upper()}": url for service, url in self.endpoint_urls.items()}
         return urls | {
             "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,  # boto3 reads this one alone
             "AWS_ACCESS_KEY_ID": "emulator",
             "AWS_SECRET_ACCESS_KEY": "emulator",
             "AWS_EC2_METADATA_DISABLED": "true",

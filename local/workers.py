@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,13 @@ class Workers:
         leases = read_leases(self._dynamodb, self._application) or ()
         return {lease.key: lease.owner for lease in leases if lease.owner}
 
-    def stop(self, interrupts: Interrupts) -> list[str]:
+    def stop(self, interrupts: Interrupts, meanwhile: Callable[[], None]) -> list[str]:
         """SIGTERM to all, as an operator or an orchestrator does; what did not go well, in words."""
         for process in self._processes:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         while any(process.exit_status() is None for process in self._processes) and time.monotonic() < deadline:
+            meanwhile()
             interrupts.sleep(0.1)
         return [said for process in self._processes if (said := _ending(process))]
 

@@ -118,7 +118,9 @@ def _set_up(profile: str, env: Mapping[str, str]) -> tuple[Settings, str, Path]:
         problems.append(str(error))
     try:
         folder = java.jars_folder()
-        problems += [f"{folder}: {problem}; delete .venv, and ./run_kcl.sh sets up anew" for problem in jars.problems(folder)]
+        problems += [
+            f"{folder}: {problem}; delete .venv, and ./run_kcl.sh sets up anew" for problem in jars.problems(folder)
+        ]
     except UserError as error:
         problems.append(str(error))
     if problems or settings is None:

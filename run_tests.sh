@@ -12,6 +12,8 @@ usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the 
   ./run_tests.sh tests/articles          one folder        ./run_tests.sh -m 'not end_to_end'   without the real daemon
   ./run_tests.sh -n 0 -k chain           in one process    ./run_tests.sh --pdb -n 0            with a debugger
 
+       ./run_tests.sh containers [PYTEST OPTION…]   docker-compose.yml, for real: needs an engine, takes minutes
+
 TEST_PROCESSES sets how many tests run at a time (default: one for each core, at least 2 and at most 4).
 USAGE
 }
@@ -20,6 +22,16 @@ case ${1:-} in
     -h | --help)
         usage
         exit
+        ;;
+    containers)
+        if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then
+            printf 'run_tests.sh: no container engine with Compose answers (`docker info`, `docker compose version`)\n' >&2
+            exit 2
+        fi
+        set_up tests
+        cd "$root"
+        export ARTICLES_TEST_CONTAINERS=1
+        exec "$python" -P -m pytest -m containers --capture=no --verbose tests/containers "${@:2}"
         ;;
 esac
 

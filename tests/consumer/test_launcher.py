@@ -27,7 +27,7 @@ SECONDS = 60.0
 # Stands in for Java: writes down how it was called, and lives until its stdin is closed.
 FAKE_JAVA = """#!/bin/sh
 if [ "$1" = -version ]; then echo 'openjdk version "17.0.1" 2021-10-19' >&2; exit 0; fi
-exec {python} -c 'import json, os, sys
+exec "{python}" -c 'import json, os, sys
 json.dump({{"argv": sys.argv[1:], "env": dict(os.environ)}}, open(os.environ["DUMP"] + ".new", "w"))
 os.rename(os.environ["DUMP"] + ".new", os.environ["DUMP"])
 sys.stdin.read()' "$@"

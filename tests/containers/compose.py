@@ -44,6 +44,10 @@ class Compose:
         self("up", "--detach", "--pull", "never", "--no-build", "--no-deps", "--scale", f"worker={workers}", "worker")
 
     def down(self) -> None:
+        """With what `run` started beside it."""
+        left = docker("ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.name}").split()
+        if left:
+            docker("rm", "--force", *left)
         self("down", "--volumes", "--timeout", "1", check=False)
 
     def said(self) -> str:

@@ -31,7 +31,8 @@ case ${1:-} in
         set_up tests
         cd "$root"
         export ARTICLES_TEST_CONTAINERS=1
-        exec "$python" -P -m pytest -m containers --capture=no --verbose tests/containers "${@:2}"
+        shift
+        exec "$python" -P -m pytest -m containers --capture=no --verbose "${@:-tests/containers}"
         ;;
 esac
 

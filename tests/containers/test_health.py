@@ -1,4 +1,5 @@
-"""The health check is by progress: a worker whose emulator stands still is told, and is well again when it goes on."""
+"""The health check is by progress: a worker whose emulator stands still is told, and is well again when it goes on.
+Kinesis, DynamoDB and S3 live and die together, and no worker outlives them."""
 
 from __future__ import annotations
 
@@ -35,6 +36,19 @@ def test_a_worker_that_does_not_get_on_is_unhealthy_until_it_does(compose: Compo
         docker("unpause", aws)
     took = eventually("healthy again", lambda: status(worker) == "healthy", 90, compose)
     print(f"healthy {took:.1f} s after it went on")
+
+
+def test_when_the_emulator_is_restarted_so_are_the_workers_and_all_begins_anew(compose: Compose) -> None:
+    compose.up(workers=1)
+    compose.report(20)
+    (worker,) = compose.workers()
+    started = inspect(worker)["State"]["StartedAt"]
+    compose("restart", "--timeout", "2", "aws")
+    assert inspect(worker)["State"]["StartedAt"] != started
+    compose.up(workers=1)  # provisions and populates
+    said = compose.report(20)
+    assert "20 records" in said
+    assert "everything holds" in said
 
 
 pytestmark = pytest.mark.timeout(300)

@@ -71,7 +71,7 @@ def test_some_articles_have_no_author_title_or_date() -> None:
 
 @pytest.mark.parametrize("script", ["CYRILLIC", "GREEK", "CJK", "ARABIC", "DEVANAGARI", "HIRAGANA", "THAI"])
 def test_other_scripts_occur(script: str) -> None:
-    assert any(unicodedata.name(character, "").startswith(script) for character in _text())
+    assert any(unicodedata.name(character, "").startswith(script) for character in set(_text()))
 
 
 @pytest.mark.parametrize("character", ["“", "’", "—", "\N{NO-BREAK SPACE}", "é", "🎉", "−", "\n\n"])
@@ -90,6 +90,5 @@ def test_every_template_can_be_filled() -> None:
     assert slots <= known
 
 
-def _text() -> set[str]:
-    joined = "".join(f"{one.get('title')}{one['content']}" for one in many())
-    return {*joined, *(("\n\n",) if "\n\n" in joined else ())}
+def _text() -> str:
+    return "".join(f"{one.get('title')}{one['content']}" for one in many())

@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_location(parser)
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="only this page (dt=…)")
     parser.add_argument("--shard", metavar="ID", help="only this shard: shardId-000000000003, or 3")
+    parser.add_argument(
+        "--keys", action="store_true", help="print the keys alone, one a line, as `articles head` takes them"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,6 +47,9 @@ def run(args: argparse.Namespace) -> int:
             if args.json:  # written as it comes: a bucket may hold millions
                 print(("{" + '"files": [\n' if count == 1 else ",\n") + table.as_json(_said(parsed, link)), end="")
                 continue
+            if args.keys:
+                print(link.info.key)
+                continue
             rows.append((parsed, link))
             if len(rows) == TABLE_ROWS:
                 _print(rows)
@@ -54,9 +60,11 @@ def run(args: argparse.Namespace) -> int:
         summed = {"files": count, "bytes": size, **_counts(totals)}
         print(("\n" if count else '{"files": [') + f'], "totals": {table.as_json(summed)}' + "}")
         return 0
+    if args.keys:
+        return 0
     if rows:
         _print(rows)
-    print(f"keys: {layout.page('<page>')}/s-<stream>-<created>-<shard>-<after>.avro; --json has all in full")
+    print(f"keys: {layout.page('<page>')}/s-<stream>-<created>-<shard>-<after>.avro; --keys has them in full")
     print(
         f"{table.count(count, 'file')}, {table.size(size)}: {table.count(totals.good, 'record')} with "
         f"{table.count(totals.words, 'word')}, "

@@ -142,6 +142,13 @@ def test_files_as_text_and_json(articles: Articles, stored: tuple[Chain, Chain])
     assert said["totals"]["files"] == 5
 
 
+def test_keys_alone_are_what_head_takes(articles: Articles, stored: tuple[Chain, Chain]) -> None:
+    status, out, _ = articles("files", "--keys", "--shard", "0")
+    assert status == 0
+    assert out.splitlines() == stored[0].keys
+    assert articles("head", out.splitlines()[0])[0] == 0
+
+
 def test_files_of_a_day_and_of_a_shard(articles: Articles, stored: object) -> None:
     assert len(json.loads(articles("files", "--json", "--date", "2025-06-17")[1])["files"]) == 1
     assert len(json.loads(articles("files", "--json", "--shard", "1")[1])["files"]) == 2

@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from consumer.live import Live, read_shards
 from consumer.settings import SettingsError, read_settings
@@ -56,8 +55,7 @@ def main() -> int:
         for problem in error.problems:
             sys.stderr.write(f"health: {problem}\n")
         return 2
-    folder = Path(settings.state_dir) if settings.state_dir else folder_of(settings)
-    found = list(problems(read_shards(folder), time.time(), settings.health_seconds, alive))
+    found = list(problems(read_shards(folder_of(settings)), time.time(), settings.health_seconds, alive))
     sys.stdout.write("".join(f"{line}\n" for line in found) or "healthy\n")
     return 1 if found else 0
 

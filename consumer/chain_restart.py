@@ -44,9 +44,9 @@ def restart(
         to = restart_position(standing, expected, wall)
         if to is None:
             continue
-        state = _state(store, layout, standing, expected, wall)
-        page = END if standing.ended_without_its_chain else max(state.page, utc_date(wall))
         name = ShardName(_stream_name(expected.stream_arn), expected.created, standing.shard.id)
+        state = _state(store, layout, name, standing, expected, wall)
+        page = END if standing.ended_without_its_chain else max(state.page, utc_date(wall))
         key = jump(store, layout, name, state, State(to, page))
         say(f"{standing.shard.id}: made {key}; records after {state.position} up to {to} will never be in this prefix")
         done += 1
@@ -97,12 +97,14 @@ def jump(store: RetryingStore, layout: Layout, shard: ShardName, before: State, 
     return key
 
 
-def _state(store: RetryingStore, layout: Layout, standing: Standing, expected: Expected, wall: float) -> State:
+def _state(
+    store: RetryingStore, layout: Layout, name: ShardName, standing: Standing, expected: Expected, wall: float
+) -> State:
     """Where the chain stands; one without a root gets it."""
     if standing.tail is not None:
         return standing.tail.state
     root = Root(
-        shard=ShardName(_stream_name(expected.stream_arn), expected.created, standing.shard.id),
+        shard=name,
         page=utc_date(wall),
         mode=expected.start_mode,
         stream_arn=expected.stream_arn,
@@ -110,7 +112,7 @@ def _state(store: RetryingStore, layout: Layout, standing: Standing, expected: E
         written=int(wall * 1000),
         software=__version__,
     )
-    key = layout.root_key(root.shard)
+    key = layout.root_key(name)
     if store.create(key, root.to_json(), {}) is not None:
         raise UserError(f"another writer has just made {key}: stop all workers of this prefix, and look again")
     return root.state

@@ -62,8 +62,7 @@ def wait(args: argparse.Namespace, ledger: Path) -> float:
             wanted = lines_of(ledger)
             stored, why = 0, ""
             try:
-                totals = average.compute(store, layout, selection).total.totals
-                stored = totals.good + totals.rejected
+                stored = average.compute(store, layout, selection).total.totals.records
             except UserError as error:  # no chain has begun
                 why = f" ({error})"
             seconds = time.monotonic() - began

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from articles.aws import client, describe_stream, wait_until
 from local.emulator import Emulator
+
+
+@contextmanager
+def running_module(module: str, *arguments: str, folder: Path, stderr: int) -> Iterator[subprocess.Popen[str]]:
+    """`python -m module` with temporary files of its own in `folder`; killed at the end, if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", module, *arguments],
+        env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 @pytest.fixture(scope="session")

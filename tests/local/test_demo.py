@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from local import demo
+from tests.local.conftest import running_module
 from tests.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
@@ -22,18 +23,9 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "local.demo", "--records", "400", "--shards", "2"],
-        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.wait()
-    if process.stdout:
-        process.stdout.close()
+    arguments = ("--records", "400", "--shards", "2")
+    with running_module("local.demo", *arguments, folder=tmp_path, stderr=subprocess.STDOUT) as process:
+        yield process
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from articles.aws import client
 from articles.errors import UserError
 from local import emulator as module
 from local.emulator import Emulator, answers, exports
+from tests.local.conftest import running_module
 from tests.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
@@ -35,18 +35,8 @@ def silent(urls: dict[str, str]) -> bool:
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`articles emulator --json` in a folder of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "articles", "emulator", "--json"],
-        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.wait()
-    if process.stdout:
-        process.stdout.close()
+    with running_module("articles", "emulator", "--json", folder=tmp_path, stderr=subprocess.DEVNULL) as process:
+        yield process
 
 
 def said(process: subprocess.Popen[str]) -> dict[str, dict[str, str]]:

@@ -1,0 +1,1 @@
+"""What the consumer costs, measured against what people would write: see `docs/performance.md`."""

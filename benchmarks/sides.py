@@ -1,0 +1,55 @@
+"""The children that are compared, each with the command that starts it and what it finds in its environment."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from consumer.launcher import CHILD
+
+HERE: Final = Path(__file__).resolve().parent
+BUCKET: Final = "benchmarks"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    name: str
+    command: Sequence[str]
+
+
+OURS: Final = Side("ours", [sys.executable, *shlex.split(CHILD)])
+PLAIN: Final = Side("plain", [sys.executable, "-P", str(HERE / "plain_consumer.py")])
+KCLPY: Final = Side("floor: kclpy, nothing done", [sys.executable, "-P", str(HERE / "floor_kclpy.py")])
+LINES: Final = Side("floor: lines read", [sys.executable, "-P", str(HERE / "floor_lines.py")])
+
+
+def environment(endpoint_url: str, prefix: str, state_dir: Path, **settings: str) -> dict[str, str]:
+    """What the launcher hands to a child; the other sides read their part of it."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
+        "PYTHONPATH": str(HERE.parent),
+        "PYTHONUTF8": "1",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "STREAM_NAME": "benchmark",
+        "APPLICATION_NAME": "benchmark",
+        "WORKER_ID": "worker-1",
+        "BUCKET": BUCKET,
+        "PREFIX": prefix,
+        "START_AT": "TRIM_HORIZON",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": endpoint_url,
+        "AWS_ACCESS_KEY_ID": "benchmark",
+        "AWS_SECRET_ACCESS_KEY": "benchmark",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "STATE_DIR": str(state_dir),
+        "STREAM_ARN": "arn:aws:kinesis:us-east-1:000000000000:stream/benchmark",
+        "STREAM_CREATED": "1700000000",
+        "STREAM_RETENTION_HOURS": "24",
+        "SHARDS_FILE": str(state_dir / "shards.json"),
+    } | settings

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 
 from articles.clock import SystemClock
 from articles.errors import UserError
-from consumer import jars, java
+from consumer import jars, java, watchdog
 from consumer.identity import Identity
 from consumer.properties import PROFILES, TEMPLATES, render
 from consumer.settings import Settings, SettingsError, read_settings, to_environment
@@ -152,9 +152,11 @@ def become_daemon(
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
     }
+    environment = dict(env) | child
     command = [
         program,
         *_JVM,
+        *_watched(environment),
         *shlex.split(env.get("ARTICLES_JAVA_OPTS", "")),
         "-cp",
         f"{folder}/*",
@@ -166,7 +168,15 @@ def become_daemon(
     ]
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(program, command, dict(env) | child)
+    os.execve(program, command, environment)
+
+
+def _watched(environment: Mapping[str, str]) -> list[str]:
+    """The option for the daemon that a watchdog watches it by."""
+    if os.getpid() == 1:
+        _say("the daemon is process 1 here, which nobody can end: a crash costs 20 s more; run it under an init")
+        return []
+    return [f"-Darticles.watchdog=/dev/fd/{watchdog.start(environment)}"]
 
 
 def _template(profile: str) -> str:

@@ -29,9 +29,9 @@ from consumer.provision import Clients, Plan, provision
 from local.emulator import Emulator
 from local.producer import Producer
 from local.source import Outgoing, generated
+from local.watcher import Watcher
 from local.workers import JAVA_OPTIONS
 from tests.end_to_end.stored import Ledger, Stored, read
-from tests.end_to_end.watcher import Watcher
 from tests.end_to_end.worker import LAUNCHER, PROJECT, Worker
 
 _T = TypeVar("_T")

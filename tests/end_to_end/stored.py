@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import fastavro
+
+from local.watcher import keys
 
 Where = tuple[str, str, int]
 """Shard, sequence number, sub-sequence number."""
@@ -68,6 +70,22 @@ class Ledger:
 
     @classmethod
     def read(cls, path: Path) -> Ledger:
+        ledger = cls({}, set())
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            where = (entry["shard"], entry["sequence_number"], entry["sub_sequence_number"])
+            if entry["words"] is None:
+                ledger.invalid.add(where)
+            else:
+                ledger.articles[where] = entry["words"]
+        return ledger
+
+    @property
+    def words(self) -> int:
+        return sum(self.articles.values())
+
+
+def read(cls, path: Path) -> Ledger:
         ledger = cls({}, set())
         for line in path.read_text().splitlines():
             entry = json.loads(line)

@@ -85,27 +85,6 @@ class Ledger:
         return sum(self.articles.values())
 
 
-def read(cls, path: Path) -> Ledger:
-        ledger = cls({}, set())
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
-            where = (entry["shard"], entry["sequence_number"], entry["sub_sequence_number"])
-            if entry["words"] is None:
-                ledger.invalid.add(where)
-            else:
-                ledger.articles[where] = entry["words"]
-        return ledger
-
-    @property
-    def words(self) -> int:
-        return sum(self.articles.values())
-
-
-def keys(s3: Any, bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from page.get("Contents", ())
-
-
 def read(s3: Any, bucket: str, prefix: str) -> Stored:
     """Every object below `<prefix>/data/`, in the order of their keys."""
     stored = Stored()

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -107,9 +108,9 @@ class Pipeline:
             if worker.exit_status is None:
                 worker.kill()
 
-    def launch(self, worker_id: str = "worker-1") -> subprocess.CompletedProcess[str]:
+    def launch(self, worker_id: str = "worker-1", **settings: str) -> subprocess.CompletedProcess[str]:
         """Run a launcher that is expected to refuse."""
-        environment = self.environment | {"WORKER_ID": worker_id, "STATE_DIR": str(self.folder / "refused")}
+        environment = self.environment | {"WORKER_ID": worker_id, "STATE_DIR": str(self.folder / "refused")} | settings
         return subprocess.run(LAUNCHER, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
     def articles(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -127,6 +128,12 @@ class Pipeline:
         source = self.next_articles(records) if isinstance(records, int) else records
         with self.ledger.open("a") as ledger:
             return sum(Producer(self.kinesis, self.stream, ledger=ledger).put(source))
+
+    def fill(self, count: int, *shards: str) -> None:
+        """Put so many generated records into each of the shards."""
+        for shard in shards:
+            key = self.key_of(shard)
+            self.put([replace(record, key=key) for record in self.next_articles(count)])
 
     @contextmanager
     def load(self, rate: float) -> Iterator[None]:
@@ -200,6 +207,19 @@ class Pipeline:
         """Until the links hold `count` records, those that were rejected included: by default all that were put."""
         wanted = self.put_so_far if count is None else count
         self.wait_for(f"{wanted} records to be stored", lambda: self.watcher.look() >= wanted, seconds)
+
+    def wait_until_checkpointed(self, *shards: str) -> None:
+        """Until these leases are at the ends of their chains."""
+
+        def done() -> bool:
+            leases, seen = self.leases(), self.watcher.shards
+            return all(
+                shard in seen
+                and (leases[shard].checkpoint, leases[shard].sub) == (str(seen[shard].end[0]), seen[shard].end[1])
+                for shard in shards
+            )
+
+        self.wait_for(f"the checkpoints of {', '.join(shards)}", done)
 
     def wait_until_buffered(self, count: int) -> None:
         """Until the workers' children hold `count` records in memory."""

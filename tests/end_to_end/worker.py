@@ -40,6 +40,10 @@ class Worker:
         self._processes.append(start(self.id, LAUNCHER, self._environment, self.log, cwd=self._folder))
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        return self._environment
+
+    @property
     def pid(self) -> int:
         """The daemon's: the launcher becomes it."""
         return self._processes[-1].popen.pid

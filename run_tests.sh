@@ -13,6 +13,7 @@ usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the 
   ./run_tests.sh -n 0 -k chain           in one process    ./run_tests.sh --pdb -n 0            with a debugger
 
        ./run_tests.sh containers [PYTEST OPTION…]   docker-compose.yml, for real: needs an engine, takes minutes
+       ./run_tests.sh simulate [OPTION…]            the consumer under random faults, thousands of schedules; --help
 
 TEST_PROCESSES sets how many tests run at a time (default: one for each core, at least 2 and at most 4).
 USAGE
@@ -22,6 +23,12 @@ case ${1:-} in
     -h | --help)
         usage
         exit
+        ;;
+    simulate)
+        set_up tests
+        cd "$root"
+        shift
+        exec "$python" -P -m tests.simulation "$@"
         ;;
     containers)
         if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then

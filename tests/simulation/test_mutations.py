@@ -17,25 +17,26 @@ from consumer import shard as shard_module
 from consumer.checkpointing import Checkpointer, Checkpoints
 from consumer.open_file import OpenFile
 from consumer.shard import Shard
-from tests.fakes import MemoryStore, Stored
-from tests.simulation.test_schedules import run
+from tests.simulation.bucket import CREATED, Bucket
+from tests.simulation.schedule import Schedule
+from tests.simulation.violation import Violation
 
 SCHEDULES = 400
 Patch = pytest.MonkeyPatch
 
 
 def overwrite_instead_of_create(patch: Patch) -> None:
-    def create(self: MemoryStore, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
-        self._before("create", key)
-        self.objects[key] = Stored(bytes(body), dict(attributes))
-        self._after("create", key, "created")
+    def create(self: Bucket, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
+        self._step(f"before {CREATED[key[:5]]}")
+        self.write(key, body, attributes)
+        self._step(f"after {CREATED[key[:5]]}")
         return True
 
     def without_head(self: RetryingStore, key: str, body: bytes, attributes: Mapping[str, str]) -> ObjectInfo | None:
         self._call(key, lambda: self._store.create(key, body, attributes))
         return None
 
-    patch.setattr(MemoryStore, "create", create)
+    patch.setattr(Bucket, "create", create)
     patch.setattr(RetryingStore, "create", without_head)
 
 
@@ -149,7 +150,7 @@ def test_a_defect_is_caught(defect: Callable[[Patch], None], monkeypatch: Patch)
     defect(monkeypatch)
     for seed in range(SCHEDULES):
         try:
-            run(seed)
-        except AssertionError:  # any other error is the defect's own: it no longer fits the code that it replaces
+            Schedule(seed).run()
+        except Violation:  # any other error is the defect's own: it no longer fits the code that it replaces
             return
     pytest.fail(f"{SCHEDULES} schedules did not catch it")

@@ -1,163 +1,267 @@
 """A stream, its leases and its workers in one process, under a seeded schedule of faults.
 
-The consumer is the real one (`consumer.shard.Shard`); the daemon, the lease table, the object store and the clock are
-fakes. A worker may crash, or stop for a while (others run meanwhile, then it goes on as a zombie), at every single step
-of I/O. Everything random comes from one seed.
+The consumer is the real one (`consumer.shard.Shard`); the daemon, the lease table, the object store and the clocks are
+fakes. At every step of I/O a worker may crash, lose the answer, wait, lose its lease while it lives on, or stop: then
+the world goes on without it, and it comes back as a zombie.
+
+Everything random, the consumer's own pauses too, comes from the module `random`, which `Schedule` seeds.
 """
 
 from __future__ import annotations
 
 import io
-import random
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from random import choice, randint, random, uniform
 
-from articles.avro import read_container
-from articles.chain import Link, Root, ShardName
-from articles.clock import utc_date
-from articles.container import read_header
-from articles.errors import StoreUnavailable
-from articles.keys import Layout
-from articles.position import ZERO, Position
+from articles.errors import StoreError, StoreRefused, StoreUnavailable
 from articles.retry import RetryingStore
-from consumer.checkpointing import CheckpointRefused
+from consumer import open_file
 from consumer.enrich import WordCount
 from consumer.exits import Leave
 from consumer.lease_losses import LeaseLosses
 from consumer.live import Live, Publisher
 from consumer.logs import Log
-from consumer.record import Record
 from consumer.shard import Shard
 from consumer.shard_config import ShardConfig
-from tests.fakes import AFTER, FakeClock, MemoryStore
+from tests.simulation.bucket import STEPS, Bucket
+from tests.simulation.chains import LAYOUT, Chains
+from tests.simulation.daemon import QUEUE, SHARD_END, Child, Error, FakeCheckpointer, Lease, Time, WorkerClock
+from tests.simulation.stream import DAY, At, Stream, StreamShard
+from tests.simulation.violation import Violation
 
-LAYOUT = Layout("p")
-DAY = 86_400.0
 RETENTION = 30 * DAY
-SHARD_END = Position(10**56, 0, "SHARD_END")
+WORKERS = ("w1", "w2", "w3")
+NESTED = 3
+"""How many stopped workers, one inside the other, a schedule may have."""
+MOST_STEPS = 20_000
 
 
 class Crash(BaseException):
     """A worker is killed at a step of I/O."""
 
 
-class Null(io.TextIOBase):
-    def write(self, text: str) -> int:
-        return len(text)
+class NewWordCount(WordCount):
+    """The next version of the software: it counts the same, and says so under another name."""
+
+    version = "word-count-2"
 
 
-@dataclass
-class StreamShard:
-    """`visible` is the trim horizon: records before that index have expired."""
+class Events(Log):
+    """The consumer's log, counted; nothing is formatted unless a history is kept."""
 
-    name: ShardName
-    parents: tuple[str, ...] = ()
-    records: list[Record] = field(default_factory=list)
-    visible: int = 0
-    closed: bool = False
+    def __init__(self, world: World) -> None:
+        super().__init__("INFO", io.StringIO())
+        self._world = world
 
-
-@dataclass
-class Lease:
-    checkpoint: Position | None = None
-    owner: int = 0
-
-
-@dataclass
-class Instance:
-    """A child process: the real consumer, and how far the daemon has fetched for it."""
-
-    number: int
-    application: int
-    shard: StreamShard
-    consumer: Shard
-    cursor: Position
-    alive: bool = True
-    drops: frozenset[Position] = frozenset()
-
-    @property
-    def parked(self) -> str | None:
-        return self.consumer._publisher.live.parked
+    def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
+        self._world.counts[event] += 1
+        self._world.tell("{} {}", event, fields)
 
 
 class World:
-    def __init__(self, seed: int, *, applications: int = 1, faults: bool = True) -> None:
-        self.random = random.Random(seed)
-        self.clock = FakeClock()
-        self.store = MemoryStore()
-        self.store.hook = self._step
-        self.shards: dict[str, StreamShard] = {}
+    def __init__(self) -> None:
+        self.time = Time()
+        self.clocks = {worker: WorkerClock(self.time) for worker in WORKERS}
+        self.chains = Chains()
+        self.bucket = Bucket(self._store_step, self._written)
+        self.bucket.hidden = randint(1, 3) if random() < 0.2 else 0
+        self.applications = 2 if random() < 0.25 else 1
+        self.stream = Stream(randint(1, 2), odd=random() < 0.3)
         self.leases: dict[tuple[int, str], Lease] = {}
-        self.instances: list[Instance] = []
-        self.running: list[Instance] = []  # the stack of instances inside a callback: all but the last are stopped
-        self.applications = applications
-        self.faults = faults
-        self.expired: set[tuple[str, Position]] = set()
-        self.stored: dict[str, list[Position]] = {}
-        self.chain_end: dict[str, Position] = {}
+        self.children: list[Child] = []
+        self.running: list[Child] = []
+        """Inside a callback, each stopped but the last."""
+        self.faults = True
+        self.calm = False
+        self.trims = random() < 0.4
+        self.jumps = random() < 0.25
+        self.drops = random() < 0.1
+        self.reshards = random() < 0.55
+        self.damages = random() < 0.2
+        self.recreates = random() < 0.1
+        self.weak_spot = choice(STEPS)
+        """Where this schedule's workers crash most."""
         self.counts: Counter[str] = Counter()
-        self._sequence = 49_000 + self.random.randrange(1000)
+        self.steps = 0
+        self.history: list[str] | None = None
+        self._store_down = self._throttled = 0.0  # until then, monotonic
         self._numbers = 0
-        for index in range(self.random.randint(1, 2)):
-            self.add_shard(f"shardId-{index:012d}")
 
-    # The stream
+    def tell(self, text: str, *values: object) -> None:
+        """A line of the history, where one is kept: what happened, inside which callback of whom."""
+        if self.history is not None:
+            who = "".join(f"{child} " for child in self.running[-1:])
+            indent = "  " * len(self.running)
+            self.history.append(f"{self.time.monotonic - 1000:9.1f} s {indent}{who}{text.format(*values)}")
 
-    def add_shard(self, shard_id: str, parents: tuple[str, ...] = ()) -> None:
-        self.shards[shard_id] = StreamShard(ShardName("S-1", 1_700_000_000, shard_id), parents)
-        for application in range(self.applications):
-            self.leases[application, shard_id] = Lease()
+    # What happens
+
+    def act(self) -> None:
+        chance = random()
+        shard = choice(self.stream.live)
+        if chance < 0.22:
+            if not shard.closed:
+                self.put(shard, randint(1, 12))
+        elif chance < 0.30:
+            self.time.turn(choice((1.0, 10.0, 100.0, 2000.0)))
+        elif chance < 0.32:
+            self.time.turn(choice((0.3, 1.0)) * DAY)
+        elif chance < 0.36:
+            self._operate(shard)
+        elif chance < 0.43:
+            application = randint(0, self.applications - 1)
+            if self.ready(application, shard):
+                self.start(application, shard)
+        elif alive := [child for child in self.children if child.alive and child not in self.running]:
+            self._daemon_acts(choice(alive))
+
+    def _operate(self, shard: StreamShard) -> None:
+        """Rare things, each in some schedules only."""
+        chance = random()
+        if chance < 0.3:
+            if self.reshards and len(self.stream.shards) < 6 and self.stream.reshard():
+                self.counts["reshards"] += 1
+                self.tell("the stream was split or merged")
+        elif chance < 0.6:
+            if self.trims:
+                self.trim(shard)
+        elif chance < 0.75:
+            if self.jumps:
+                self.jump()
+        elif chance < 0.9:
+            if self.damages:
+                self.damage_leases()
+        elif self.recreates and self.stream.created == 1_700_000_000:
+            self.recreate()
+
+    def _daemon_acts(self, child: Child) -> None:
+        chance = random()
+        if chance < 0.04:
+            self.shutdown(child)
+        elif chance < 0.08:
+            for _ in range(17):
+                self.deliver(child, 3)
+        elif chance < 0.12:
+            self.night(child)
+        elif chance < 0.2:
+            for _ in range(randint(1, QUEUE - len(child.queue)) if len(child.queue) < QUEUE else 0):
+                child.fetch(choice((1, 3, 10)))
+        elif chance < 0.24 and child.lease.owner != child.number:
+            self.lose_lease(child)
+        else:
+            self.deliver(child, choice((1, 3, 10, 10, 50)))
 
     def put(self, shard: StreamShard, count: int) -> None:
-        for _ in range(count):
-            self._sequence += self.random.randint(1, 3)
-            arrival = self._arrival()
-            for sub in range(self.random.choice((1, 1, 1, 4))):
-                position = Position.of(f"{self._sequence:06d}", sub)
-                shard.records.append(Record(position, arrival, self._payload(position), "k"))
-
-    def _arrival(self) -> int | None:
-        chance = self.random.random()
-        if chance < 0.02:
-            return None
-        if chance < 0.04:
-            return int((self.clock.wall() + 40 * DAY) * 1000)
-        return int((self.clock.wall() + self.random.uniform(-5, 5)) * 1000)
-
-    def _payload(self, position: Position) -> bytes:
-        if self.random.random() < 0.1:
-            return b'{"article_id": 1}'
-        return b'{"article_id":"%d","content":"%s"}' % (position.number, b"w " * (position.number % 7 + 1))
-
-    def reshard(self) -> None:
-        """Split one open shard, or merge two."""
-        open_shards = [shard for shard in self.shards.values() if not shard.closed]
-        parents = self.random.sample(open_shards, min(len(open_shards), self.random.randint(1, 2)))
-        for parent in parents:
-            parent.closed = True
-        for _ in range(2 if len(parents) == 1 else 1):
-            self.add_shard(f"shardId-{len(self.shards):012d}", tuple(p.name.shard for p in parents))
+        self.chains.line(shard)
+        self.stream.put(shard, count, self.time.wall)
+        self.tell("{} put into {} up to {}", count, shard.key, shard.at[-1])
 
     def trim(self, shard: StreamShard) -> None:
-        new = self.random.randint(shard.visible, len(shard.records))
-        self.expired |= {(shard.name.shard, record.position) for record in shard.records[shard.visible : new]}
-        shard.visible = new
+        self.counts["trims"] += 1
+        shard.trim(randint(shard.visible, len(shard.puts)), self.chains.line(shard).at)
+        self.tell("the first {} records of {} expire", shard.visible, shard.key)
 
-    # Workers
+    def jump(self) -> None:
+        """A worker's clock is set: by an hour, by a day, over midnight."""
+        self.counts["clock jumps"] += 1
+        self.chains.clocks_jumped = True
+        worker = choice(WORKERS)
+        to_midnight = DAY - self.time.wall % DAY
+        self.clocks[worker].wrong = choice((3600.0, -3600.0, DAY, -0.9 * DAY, to_midnight + 60, 100.0))
+        self.tell("the clock of {} is off by {:.0f} s", worker, self.clocks[worker].wrong)
+
+    def recreate(self) -> None:
+        self.counts["recreated"] += 1
+        for shard in self.stream.live:
+            shard.trim(len(shard.puts), self.chains.line(shard).at)
+        self.stream.recreate()
+        self.tell("the stream was deleted and made again")
+
+    def damage_leases(self) -> None:
+        """A lease table is lost, comes back from a backup, or is another application's."""
+        self.counts["lease damage"] += 1
+        application = randint(0, self.applications - 1)
+        lost = random() < 0.5
+        for shard in self.stream.live:
+            lease = self.lease(application, shard)
+            if lost:
+                lease.checkpoint = None
+            elif lease.checkpoint and random() < 0.7:
+                before = bisect_right(shard.at, (lease.checkpoint.number, lease.checkpoint.sub))
+                index = randint(-1, before - 1)
+                lease.checkpoint = shard.puts[index].record.position if index >= 0 else None
+            self.tell("the lease of {} now says {}", shard.key, lease.checkpoint)
+        if random() < 0.3:
+            self._foreign_lease(choice(self.stream.live))
+
+    def _foreign_lease(self, shard: StreamShard) -> None:
+        """A lease past the chain must be refused: the records between would never be read."""
+        line = self.chains.line(shard)
+        beyond = [put.record.position for put in shard.puts[shard.after(line.at) :]]
+        if not beyond or shard.closed:
+            return
+        at = choice(beyond)
+        child = self._child(0, shard, Lease(at))
+        self.tell("{} starts at {}, of another application", child, at)
+        survived = self._call(child, "start", at.sequence, at.sub)
+        child.alive = False
+        if survived and (at.number, at.sub) > line.at and not child.parked:
+            raise Violation(4, f"a lease at {at}, past the chain's end {line.at}, was taken")
+
+    # The daemon
+
+    def lease(self, application: int, shard: StreamShard) -> Lease:
+        return self.leases.setdefault((application, shard.key), Lease())
 
     def ready(self, application: int, shard: StreamShard) -> bool:
         """KCL starts a child shard when its parents have ended."""
-        if self.leases[application, shard.name.shard].checkpoint == SHARD_END:
+        if self.lease(application, shard).checkpoint is SHARD_END:
             return False
-        return all(self.leases[application, parent].checkpoint == SHARD_END for parent in shard.parents)
+        return all(self.lease(application, parent).checkpoint is SHARD_END for parent in shard.parents)
 
-    def start(self, application: int, shard: StreamShard) -> Instance | None:
+    def start(self, application: int, shard: StreamShard) -> Child | None:
         """A new child takes the lease; whoever held it lives on as a zombie."""
-        lease = self.leases[application, shard.name.shard]
+        lease = self.lease(application, shard)
+        child = self._child(application, shard, lease)
+        lease.owner = child.number
+        at = lease.checkpoint
+        self.tell("{} starts {} at {}", child, shard.key, at)
+        begun = ("TRIM_HORIZON", 0) if at is None else (at.sequence, at.sub)
+        return child if self.call(child, "start", *begun) else None
+
+    def _child(self, application: int, shard: StreamShard, lease: Lease) -> Child:
         self._numbers += 1
-        lease.owner = self._numbers
-        worker = f"w{self.random.randint(1, 3)}"
+        worker = choice(WORKERS)
+        clock = self.clocks[worker]
+        if abs(clock.wrong) > 300:
+            clock.wrong = uniform(-300, 300)  # the launcher refuses more
+        live = Live(shard.name.shard, worker, 0, 0.0)
+        consumer = self._consumer(shard, worker, clock, Publisher(None, live))
+        drops: frozenset[At] = frozenset()
+        if self.drops and self.faults and random() < 0.3:
+            # What one worker's de-aggregation drops, another may never see: it is not owed.
+            drops = frozenset(at for at in shard.at if at[1] and at > self.chains.line(shard).at and random() < 0.2)
+            shard.excused |= drops
+        at = lease.checkpoint
+        line = self.chains.line(shard)
+        child = Child(
+            self._numbers,
+            application,
+            shard,
+            lease,
+            worker,
+            consumer,
+            shard.after((at.number, at.sub)) if at else 0,
+            choice((150, 1000, 64 << 10)),
+            dict(line.by_worker.get(worker, {})),
+            drops,
+        )
+        self.children.append(child)
+        return child
+
+    def _consumer(self, shard: StreamShard, worker: str, clock: WorkerClock, publisher: Publisher) -> Shard:
         config = ShardConfig(
             layout=LAYOUT,
             shard=shard.name,
@@ -166,250 +270,200 @@ class World:
             stream_arn="arn",
             starting_sequence_number=None,
             retention_seconds=RETENTION,
-            file_bytes=self.random.choice((300, 2000, 100_000)),
-            file_seconds=self.random.choice((5.0, 60.0)),
-            file_records=self.random.choice((2, 5, 100)),
-            codec=self.random.choice(("null", "deflate", "zstandard")),
+            file_bytes=choice((500, 3000, 100_000)),
+            file_seconds=choice((5.0, 60.0)),
+            file_records=choice((3, 20, 100)),
+            codec=choice(("null", "deflate", "zstandard")),
             idle_turn=True,
             deadline_seconds=30.0,
         )
-        store = RetryingStore(self.store, self.clock, 30.0)
-        log = Log("ERROR", Null())  # type: ignore[arg-type]
-        publisher = Publisher(None, Live(shard.name.shard, worker, 0, 0.0))
-        consumer = Shard(config, store, WordCount(), self.clock, log, publisher, LeaseLosses(None, shard.name.shard))
-        dropped = [r.position for r in shard.records if r.position.sub and self.random.random() < 0.1]
-        drops = frozenset(dropped) if self.faults and self.random.random() < 0.1 else frozenset()
-        instance = Instance(self._numbers, application, shard, consumer, lease.checkpoint or ZERO, drops=drops)
-        # What de-aggregation drops for one worker may never be seen by another: it is not owed.
-        self.expired |= {(shard.name.shard, position) for position in drops}
-        self.instances.append(instance)
-        start = ("TRIM_HORIZON", 0)
-        if lease.checkpoint:
-            start = (lease.checkpoint.sequence, lease.checkpoint.sub)
-        return instance if self.call(instance, "start", *start) else None
+        store = RetryingStore(self.bucket, clock, 30.0)
+        losses = LeaseLosses(None, shard.name.shard)
+        enrich = NewWordCount() if random() < 0.3 else WordCount()
+        return Shard(config, store, enrich, clock, Events(self), publisher, losses)
 
-    def deliver(self, instance: Instance, most: int) -> None:
-        shard = instance.shard
-        waiting = [r for r in shard.records[shard.visible :] if r.position > instance.cursor]
-        batch = [record for record in waiting[:most] if record.position not in instance.drops]
-        last = waiting[:most][-1:]
-        if last:
-            instance.cursor = last[0].position
-        behind = len(waiting) - len(last)
-        self.call(instance, "process", batch, behind, FakeCheckpointer(self, instance))
-        if shard.closed and not behind and instance.alive and self.random.random() < 0.7:
-            self.end(instance)
+    def deliver(self, child: Child, most: int) -> None:
+        """The next batch, once fetched; now and then the last one again."""
+        if not child.alive or child in self.running:
+            return
+        if self.faults and child.last and random() < 0.02:
+            self.call(child, "process", child.last, 0, FakeCheckpointer(self, child))
+            return
+        if not child.queue:
+            child.fetch(most)
+        batch, behind = child.queue.popleft()
+        child.last = batch
+        self.tell("{} gets {} records, {} ms behind", child, len(batch), behind)
+        survived = self.call(child, "process", batch, behind, FakeCheckpointer(self, child))
+        if child.shard.closed and survived and child.read_all and random() < 0.7:
+            self.end(child)
 
-    def end(self, instance: Instance) -> None:
-        """What the daemon does at shard end; without its checkpoint it calls again, in a new child."""
-        if any(record.position > instance.cursor for record in instance.shard.records[instance.shard.visible :]):
+    def night(self, child: Child) -> None:
+        """The child rests over midnight, while empty batches from before it wait, and records behind them."""
+        for _ in range(randint(0, QUEUE - 1)):
+            if len(child.queue) < QUEUE - 1:
+                child.fetch(3)
+        if not child.shard.closed:
+            self.put(child.shard, randint(1, 3))
+        child.fetch(3)
+        self.time.turn(DAY - self.time.wall % DAY + uniform(0, 3600))
+        while child.queue and child.alive and child not in self.running:
+            self.deliver(child, 3)
+
+    def end(self, child: Child) -> None:
+        """Shard end: the consumer must checkpoint it, or the daemon waits for ever."""
+        if not child.read_all:
             return  # put while the last call ran
-        if self.call(instance, "shard_ended", FakeCheckpointer(self, instance)):
-            instance.alive = False
+        ended = self.call(child, "shard_ended", FakeCheckpointer(self, child))
+        lease = child.lease
+        if not ended or child.parked:
+            return
+        child.alive = False
+        # A lease that was damaged meanwhile is read again by the next child.
+        if lease.owner == child.number and lease.checkpoint is not SHARD_END and not self.damages:
+            raise Violation(9, f"{child.shard.key} has ended, and its lease does not say so")
 
-    def shutdown(self, instance: Instance) -> None:
-        if self.call(instance, "shutdown_requested", FakeCheckpointer(self, instance)):
-            self.call(instance, "lease_lost")
-        instance.alive = False
+    def shutdown(self, child: Child) -> None:
+        if self.call(child, "shutdown_requested", FakeCheckpointer(self, child)):
+            self.call(child, "lease_lost")
+        child.alive = False
 
-    def call(self, instance: Instance, name: str, *arguments: object) -> bool:
-        """One callback; False when the child did not survive it."""
-        if not instance.alive or instance in self.running:
+    def lose_lease(self, child: Child) -> None:
+        self.call(child, "lease_lost")
+        child.alive = False
+
+    def call(self, child: Child, name: str, *arguments: object) -> bool:
+        """One callback; False when the child did not survive it. A child may park only over what another one's
+        end has left out."""
+        survived = self._call(child, name, *arguments)
+        reason = child.parked
+        if survived and reason and not (child.shard.excused and "beyond the end of the chain" in reason):
+            raise Violation(9, f"parked: {reason}")
+        return survived
+
+    def _call(self, child: Child, name: str, *arguments: object) -> bool:
+        if not child.alive or child in self.running:
             return False
-        self.running.append(instance)
+        globals_of_file = vars(open_file)
+        block_bytes = globals_of_file["BLOCK_BYTES"]
+        globals_of_file["BLOCK_BYTES"] = child.block_bytes
+        self.running.append(child)
         try:
-            getattr(instance.consumer, name)(*arguments)
-        except (Crash, Leave, StoreUnavailable) as end:
+            getattr(child.consumer, name)(*arguments)
+        except (Crash, Leave, StoreError) as end:
             self.counts[type(end).__name__] += 1
-            instance.alive = False
+            self.tell("leaves: {!r}", end)
+            child.alive = False
         finally:
             self.running.pop()
-        return instance.alive
+            globals_of_file["BLOCK_BYTES"] = block_bytes
+        return child.alive
 
     # Faults, at every step of I/O
 
-    def _step(self, when: str, operation: str, key: str) -> None:
-        if when == AFTER and operation == "create":
-            self._note(key)
-        if self.faults and self.running:
-            self.disturb(f"{when} {operation}")
+    def _written(self, key: str, body: bytes, attributes: Mapping[str, str], replaced: bool) -> None:
+        self.tell("writes {} ({} bytes) {}", key, len(body), attributes.get("after", ""))
+        self.chains.written(key, body, attributes, replaced)
 
-    def disturb(self, where: str) -> None:
-        chance = self.random.random()
+    def _store_step(self, where: str) -> bool:
+        if self._store_down > self.time.monotonic and self.faults:
+            raise StoreUnavailable(f"down {where}")
+        return self.step(where, StoreUnavailable) and "create" in where
+
+    def throttled(self) -> bool:
+        return self._throttled > self.time.monotonic and self.faults
+
+    def step(self, where: str, unanswered: Error) -> bool:
+        """One step of I/O, and what may strike here. True: the store answers that it is busy with that key."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Violation(9, f"{MOST_STEPS} steps of I/O: somebody goes round and round")
+        if not self.faults or self.calm or not self.running:
+            return False
+        chance = random()
+        if where == self.weak_spot:
+            chance *= 0.1
+        if chance > 0.07:
+            return False
+        return self._strike(chance, where, unanswered)
+
+    def _strike(self, chance: float, where: str, unanswered: Error) -> bool:
         if chance < 0.01:
+            self.counts["crashes"] += 1
             self.counts[f"crash {where}"] += 1
             raise Crash(where)
-        if chance < 0.03:
-            raise StoreUnavailable(f"lost {where}")
-        if chance < 0.06 and len(self.running) < 3:
-            self.counts["stopped"] += 1
-            for _ in range(self.random.randint(1, 6)):  # stopped here: the world goes on
+        if chance < 0.02:
+            self.counts["lost answers"] += 1
+            self.tell("no answer {}", where)
+            raise unanswered(where)
+        if chance < 0.021:
+            self._store_down = self.time.monotonic + choice((5.0, 100.0))
+        elif chance < 0.022:
+            self._throttled = self.time.monotonic + choice((5.0, 100.0))
+        elif chance < 0.023:
+            raise StoreRefused(where) if unanswered is StoreUnavailable else unanswered(where)
+        elif chance < 0.028:
+            self.counts["conflicts"] += 1
+            return True
+        elif chance < 0.035:
+            self.time.turn(choice((0.5, 20.0, 400.0)))
+        elif chance < 0.042:
+            self._hand_over(self.running[-1])
+        elif len(self.running) < NESTED:
+            self.counts["stops"] += 1
+            self.tell("stops {}", where)
+            for _ in range(randint(1, 6)):
                 self.act()
+            self.tell("goes on")
+        return False
 
-    def act(self) -> None:
-        """Something happens."""
-        chance = self.random.random()
-        shard = self.random.choice(list(self.shards.values()))
-        if chance < 0.25 and not shard.closed:
-            self.put(shard, self.random.randint(1, 12))
-        elif chance < 0.33:
-            self.clock.turn(self.random.choice((1.0, 10.0, 100.0, 2000.0)))
-        elif chance < 0.35:
-            self.clock.turn(self.random.choice((0.3, 1.0)) * DAY)
-        elif chance < 0.36 and self.faults:
-            self.trim(shard)
-        elif chance < 0.37 and len(self.shards) < 6:
-            self.reshard()
-        elif chance < 0.45:
-            application = self.random.randrange(self.applications)
-            if self.ready(application, shard):
-                self.start(application, shard)
-        elif alive := [one for one in self.instances if one.alive and one not in self.running]:
-            instance = self.random.choice(alive)
-            if chance < 0.47:
-                self.shutdown(instance)
-            elif chance < 0.5:
-                for _ in range(17):
-                    self.deliver(instance, 3)
-            else:
-                self.deliver(instance, self.random.choice((1, 3, 10, 50)))
+    def _hand_over(self, child: Child) -> None:
+        """Another instance gets the lease, and reads, while this one lives on."""
+        if len(self.running) < NESTED and self.ready(child.application, child.shard):
+            self.counts["handed over"] += 1
+            other = self.start(child.application, child.shard)
+            for _ in range(randint(0, 3)):
+                if other:
+                    self.deliver(other, choice((3, 10)))
 
-    def run(self, steps: int) -> None:
-        for _ in range(steps):
-            self.act()
+    # The end
 
-    def drain(self) -> None:
-        """No faults any more: everything that is there is read to its end."""
+    def drain(self) -> set[str]:
+        """No faults any more: everything that is there is read to its end, in a bounded number of calls. Returns the
+        shards that an operator must let go on."""
         self.faults = False
-        self.store.list_lag = 0
-        for instance in self.instances:
-            instance.alive = False
-        for application in range(self.applications):
-            for shard in self.shards.values():  # in the order they came: parents first
-                self.clock.turn(1.0)
-                if not self.ready(application, shard):
-                    continue
-                last = self.start(application, shard)
-                assert last is not None, f"{shard.name} does not start"
-                while any(r.position > last.cursor for r in shard.records[shard.visible :]):
-                    self.deliver(last, 100)
-                    assert last.alive or shard.closed
-                if shard.closed and last.alive:
-                    self.end(last)
-                elif last.alive:
-                    self.shutdown(last)
-
-    # What is stored
-
-    def _note(self, key: str) -> None:
-        """A link was created: what it holds, and where its chain ends now."""
-        if LAYOUT.parse_link(key) and key not in self.stored:
-            body = self.store.objects[key].body
-            link = Link.from_metadata(key, read_header(body).metadata)
-            shard = link.shard.shard
-            self.stored[key] = list(self._positions(link, body))
-            self.chain_end[shard] = max(self.chain_end.get(shard, ZERO), link.after.position)
-
-    def _positions(self, link: Link, body: bytes) -> Iterator[Position]:
-        for record in read_container(io.BytesIO(body)):
-            yield Position.of(record["sequence_number"], record["sub_sequence_number"])
-        if link.dead_letter_key:
-            for record in read_container(io.BytesIO(self.store.objects[link.dead_letter_key].body)):
-                yield Position.of(record["sequence_number"], record["sub_sequence_number"])
-
-    def check(self) -> None:
-        """The invariants; AssertionError says which."""
-        held: Counter[tuple[str, Position]] = Counter()
-        lines = 0
-        for shard_id, shard in self.shards.items():
-            lines += self._check_line(shard)
-            for key, positions in self.stored.items():
-                parsed = LAYOUT.parse_link(key)
-                if parsed and parsed.shard == shard.name:
-                    held.update((shard_id, position) for position in positions)
-        assert lines == len(self.stored), "a link lies outside its chain's line"
-        put = {(s, r.position) for s, shard in self.shards.items() for r in shard.records}
-        repeated = {one for one, times in held.items() if times > 1}
-        assert not repeated, f"stored more than once: {sorted(repeated)[:3]}"
-        waiting = self._behind_a_parked_end()
-        lost = {(shard, position) for shard, position in put - set(held) - self.expired if shard not in waiting}
-        assert not lost, f"lost: {sorted(lost)[:3]} of {len(put)}"
-        assert set(held) <= put
-
-    def _behind_a_parked_end(self) -> set[str]:
-        """Shards that an operator must let go on: a record that was taken apart for one worker alone lay beyond the
-        end that another had written, so the shard was parked, and its children wait on the stream."""
+        self.bucket.hidden = 0
         waiting: set[str] = set()
-        for shard_id, shard in self.shards.items():  # parents first
-            last = next((one for one in reversed(self.instances) if one.shard is shard), None)
-            reason = last.parked if last else None
-            if reason and "beyond the end" in reason:
-                assert any(one.drops for one in self.instances if one.shard is shard), reason
-                waiting.add(shard_id)
-            elif waiting.intersection(shard.parents):
-                waiting.add(shard_id)
+        if random() < 0.7:
+            for child in self.children:
+                child.alive = False
+        for application in range(self.applications):
+            for shard in self.stream.live:  # parents come first
+                self.time.turn(1.0)
+                if any(parent.key in waiting for parent in shard.parents):
+                    waiting.add(shard.key)
+                elif self.ready(application, shard):
+                    self._drain(application, shard, waiting)
         return waiting
 
-    def _check_line(self, shard: StreamShard) -> int:
-        """Walk one chain through the raw objects; returns how many links it has."""
-        roots = [
-            key for key in self.store.keys(LAYOUT.roots) if (p := LAYOUT.parse_root(key)) and p.shard == shard.name
-        ]
-        assert len(roots) <= 1
-        if not roots:
-            return 0
-        state = Root.from_json(roots[0], shard.name, self.store.objects[roots[0]].body).state
-        links = 0
-        while not state.ended and (stored := self.store.objects.get(LAYOUT.link_key(shard.name, state))):
-            key = LAYOUT.link_key(shard.name, state)
-            link = Link.from_metadata(key, read_header(stored.body).metadata)
-            positions = self.stored[key]
-            good = list(read_container(io.BytesIO(stored.body)))
-            assert link.before == state
-            assert all(state.position < p <= link.after.position for p in positions)
-            assert link.totals.records == len(positions)
-            assert (
-                link.totals.words == sum(len(r["content"].split()) for r in good) == sum(r["word_count"] for r in good)
-            )
-            order = [Position.of(r["sequence_number"], r["sub_sequence_number"]) for r in good]
-            assert order == sorted(set(order)), "positions do not increase inside an object"
-            arrivals = [r["arrival_timestamp"] for r in good if r["arrival_timestamp"]]
-            assert all(utc_date(a.timestamp()) <= state.page or a.timestamp() > self.clock.wall() for a in arrivals)
-            state = link.after
-            links += 1
-        ended = [app for app in range(self.applications) if self.leases[app, shard.name.shard].checkpoint == SHARD_END]
-        assert state.ended or not ended, "SHARD_END without the END link"
-        return links
-
-
-class FakeCheckpointer:
-    def __init__(self, world: World, instance: Instance) -> None:
-        self._world = world
-        self._instance = instance
-
-    def checkpoint(self, sequence_number: str, sub_sequence_number: int) -> None:
-        self._write(Position.of(sequence_number, sub_sequence_number))
-
-    def end_shard(self) -> None:
-        self._write(SHARD_END)
-
-    def _write(self, position: Position) -> None:
-        world, one = self._world, self._instance
-        lease = world.leases[one.application, one.shard.name.shard]
-        if world.faults:
-            world.disturb("before checkpoint")
-        if lease.owner != one.number:
-            raise CheckpointRefused("ShutdownException")
-        if world.faults and world.random.random() < 0.05:
-            raise CheckpointRefused("ThrottlingException")
-        end = world.chain_end.get(one.shard.name.shard, ZERO)
-        assert position != ZERO
-        assert position == SHARD_END or position <= end, f"checkpoint {position} is past the chain's end {end}"
-        known = {record.position: record.position.sequence for record in one.shard.records}
-        assert position == SHARD_END or known[position] == position.sequence, "re-formatted"
-        assert lease.checkpoint is None or position >= lease.checkpoint, "a checkpoint went back"
-        lease.checkpoint = position
-        if world.faults:
-            if world.random.random() < 0.05:
-                raise CheckpointRefused("KinesisClientLibDependencyException")
-            world.disturb("after checkpoint")
+    def _drain(self, application: int, shard: StreamShard, waiting: set[str]) -> None:
+        lease = self.lease(application, shard)
+        child = next((one for one in self.children if one.alive and one.number == lease.owner and not one.parked), None)
+        for _ in range(len(shard.puts) // 50 + QUEUE + 40):
+            if lease.checkpoint is SHARD_END:
+                return
+            if child is None or not child.alive:
+                child = self.start(application, shard)
+                if child is None:
+                    raise Violation(9, f"{shard.key} does not start")
+            elif child.parked:
+                waiting.add(shard.key)
+                return
+            elif not child.read_all:
+                self.deliver(child, 100)
+            elif shard.closed:
+                self.end(child)
+            else:
+                self.shutdown(child)
+                return
+        raise Violation(9, f"{shard.key} is not read to its end: {len(shard.puts)} records, lease {lease.checkpoint}")

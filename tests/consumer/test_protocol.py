@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from articles.s3 import S3ObjectStore
 from consumer.exits import Exit
 from consumer.live import read_shards
 from local.emulator import answers, free_ports, ministack_environment
+from local.fault_proxy import CONFLICT, Action, Fault, FaultProxy
 from local.process import Process, start
 from tests.consumer.child import ROOT, SHARD_ID, Child, delivered, environment
-from tests.consumer.http_faults import CONFLICT, SLOW_DOWN, Fault, FaultyS3
 
 pytestmark = pytest.mark.xdist_group("protocol")
 
@@ -95,8 +95,8 @@ class Daemon:
 
 
 @pytest.fixture
-def faulty(endpoint_url: str) -> Iterator[FaultyS3]:
-    with FaultyS3(endpoint_url) as running:
+def faulty(endpoint_url: str) -> Iterator[FaultProxy]:
+    with FaultProxy(endpoint_url) as running:
         yield running
 
 
@@ -292,55 +292,61 @@ def test_signals_to_the_process_group_are_the_daemons_business(daemon: Daemon, n
 # S3 in trouble, as it looks over HTTP
 
 
-LINK = "*.avro"
+def fault(action: Action, left: int | None = 1, method: str = "PUT", **fields: Any) -> Fault:
+    """By default of the put of a link."""
+    kind = f"{'' if left == 1 else left}{method}-{action.name}-{fields.get('status', '')}".lower().strip("-")
+    return Fault(kind, action, **({"methods": frozenset({method}), "left": left, "pattern": "*.avro"} | fields))
 
 
 @pytest.mark.parametrize(
     "faults, puts",
     [
-        ([Fault("PUT", LINK, None, applied=True)], 1),  # the answer was lost: a HEAD finds our own object
-        ([Fault("PUT", LINK, 500, applied=True)], 1),
-        ([Fault("PUT", LINK, 503, SLOW_DOWN, left=3)], 4),
-        ([Fault("PUT", LINK, None, left=2)], 3),
-        ([Fault("PUT", LINK, 409, CONFLICT, left=2)], 3),
-        ([Fault("PUT", LINK, 412, left=1)], 2),  # "exists", then absent
-        ([Fault("PUT", LINK, 409, CONFLICT, applied=True)], 1),  # somebody made it meanwhile: we did
-        ([Fault("HEAD", LINK, 503, left=2), Fault("HEAD", LINK, None)], 1),
-        ([Fault("GET", "*/chain/*", 503, SLOW_DOWN, left=2)], 1),  # the root
+        ([fault(Action.LOSE)], 1),  # a HEAD finds our own object
+        ([fault(Action.MISREPORT, status=500)], 1),
+        ([fault(Action.REFUSE, 3)], 4),
+        ([fault(Action.CUT, 2)], 3),
+        ([fault(Action.CORRUPT, 2)], 3),
+        ([fault(Action.REFUSE, 2, status=409, body=CONFLICT)], 3),
+        ([fault(Action.REFUSE, status=412)], 2),  # "exists", then absent
+        ([fault(Action.MISREPORT, status=409, body=CONFLICT)], 1),  # somebody made it meanwhile: we did
+        ([fault(Action.REFUSE, 2, "HEAD"), fault(Action.CUT, 1, "HEAD")], 1),
+        (
+            [
+                fault(Action.REFUSE, 2, "GET", pattern="*/chain/*"),
+                fault(Action.TRUNCATE, 1, "GET", pattern="*/chain/*"),
+            ],
+            1,
+        ),
     ],
-    ids=lambda faults: (
-        "+".join(f"{f.left}x{f.method}-{f.status}{'-applied' * f.applied}" for f in faults)
-        if isinstance(faults, list)
-        else ""
-    ),
+    ids=lambda faults: "+".join(one.kind for one in faults) if isinstance(faults, list) else "",
 )
 def test_whatever_s3_answers_a_link_is_stored_and_counted_once(
-    daemon: Daemon, faulty: FaultyS3, faults: list[Fault], puts: int
+    daemon: Daemon, faulty: FaultProxy, faults: list[Fault], puts: int
 ) -> None:
-    faulty.faults = [replace(fault) for fault in faults]
+    faulty.set(faults)
     child = daemon.started(AWS_ENDPOINT_URL_S3=faulty.url, S3_DEADLINE="60")
     child.deliver(delivered(1), delivered(2))
     child.checkpoints("2:0")
     child.done("processRecords")
     child.send("shutdownRequested")
     child.done("shutdownRequested")
-    assert [fault.left for fault in faulty.faults] == [0] * len(faults)
-    assert faulty.puts().count("avro") == puts
+    assert faulty.counts == {one.kind: one.left for one in faults}
+    assert sum(number for call, number in faulty.calls.items() if re.match("s3:PutObject .*avro", call)) == puts
     assert daemon.held() == ["1", "2"]
     (live,) = read_shards(daemon.folder / "state")
     assert (live.records, live.objects) == (2, 1)
 
 
-def test_a_store_that_refuses_access_ends_the_child_at_once(daemon: Daemon, faulty: FaultyS3) -> None:
+def test_a_store_that_refuses_access_ends_the_child_at_once(daemon: Daemon, faulty: FaultProxy) -> None:
     denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-    faulty.faults = [Fault("PUT", LINK, 403, denied, left=1000)]
+    faulty.set([fault(Action.REFUSE, None, status=403, body=denied)])
     child = daemon.started(AWS_ENDPOINT_URL_S3=faulty.url, S3_DEADLINE="600")
     child.deliver(delivered(1), delivered(2))
     ends(child, Exit.STORE)
 
 
-def test_a_store_that_goes_away_ends_the_child_and_the_next_one_goes_on(daemon: Daemon, faulty: FaultyS3) -> None:
-    faulty.faults = [Fault("PUT", LINK, 503, SLOW_DOWN, left=1000)]
+def test_a_store_that_goes_away_ends_the_child_and_the_next_one_goes_on(daemon: Daemon, faulty: FaultProxy) -> None:
+    faulty.set([fault(Action.REFUSE, None)])
     child = daemon.started(AWS_ENDPOINT_URL_S3=faulty.url)
     child.deliver(delivered(1), delivered(2))
     ends(child, Exit.STORE)

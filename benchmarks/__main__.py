@@ -12,7 +12,8 @@ from pathlib import Path
 
 from articles.commands import table
 from articles.errors import UserError
-from benchmarks.bench import Result, say
+from benchmarks.bench import Result
+from benchmarks.say import say
 
 BENCHMARKS = {
     "child": "CPU a record and file size of a shard's child, against the straightforward build",

@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from articles.errors import UserError
+from benchmarks.say import say
 from benchmarks.sides import BUCKET, HERE
 from local.process import Process, start
 
@@ -74,20 +75,15 @@ class Result:
         }
 
 
-def say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
-
-
-def interleaved(sides: Mapping[str, Callable[[], _T]], rounds: int, what: str) -> dict[str, list[_T]]:
+def interleaved(sides: Sequence[str], run: Callable[[str], _T], rounds: int, what: str) -> dict[str, list[_T]]:
     """A B A B …: what else runs on the machine meets all sides alike. One round more, uncounted, warms up."""
-    found: dict[str, list[_T]] = {name: [] for name in sides}
+    found: dict[str, list[_T]] = {side: [] for side in sides}
     for number in range(rounds + 1):
         say(f"  {what}: {f'round {number} of {rounds}' if number else 'warming up'}")
-        for name, run in sides.items():
-            value = run()
+        for side in sides:
+            value = run(side)
             if number:
-                found[name].append(value)
+                found[side].append(value)
     return found
 
 

@@ -7,55 +7,86 @@ all threads: reading, decoding, counting, encoding, compressing, storing, checkp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 from benchmarks.bench import Goal, Result, S3Stub, interleaved, median
 from benchmarks.lines import AS_GENERATED, Load, load
 from benchmarks.process import Cost, feed
-from benchmarks.sides import KCLPY, LINES, OURS, PLAIN, Side, environment
+from benchmarks.sides import KCLPY, LINES, OURS, PLAIN, Side, environment, native
 
-FILE_RECORDS = 5000
-ROUNDS = 5
+AGAINST_PLAIN: Final = Goal(3.5)
+AGAINST_NATIVE: Final = Goal(1.8, at_least=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`file_records`: how many records close a file, on both sides alike, so that their sizes can be compared."""
+
+    name: str
+    records: int
+    batch: int = 1000
+    size: int = AS_GENERATED
+    file_records: int = 5000
+
+
+MAIN: Final = Case("3.2 KB", 10_000)
+OTHERS: Final = (
+    Case("3.2 KB, calls of 100", 6_000, batch=100),
+    Case("3.2 KB, calls of 1", 3_000, batch=1),
+    Case("240 B", 40_000, size=240, file_records=20_000),
+    Case("100 KB, calls of 100", 600, batch=100, size=100_000, file_records=200),
+)
 
 
 def run(folder: Path, quick: bool) -> list[Result]:
+    rust = native()
+    floors = [*([rust] if rust else []), KCLPY, LINES]
     with S3Stub(folder) as stub:
-        return compare(folder, stub, load(2000 if quick else 10_000), 3 if quick else ROUNDS)
+        bench = ChildBench(folder, stub, 2 if quick else 5)
+        results = bench.compare(MAIN, floors)
+        for case in () if quick else OTHERS:
+            results += bench.compare(case, [rust] if rust else [])
+    return results
 
 
-def compare(folder: Path, stub: S3Stub, given: Load, rounds: int) -> list[Result]:
-    runs = count()
-    sizes: dict[str, int] = {}
+class ChildBench:
+    def __init__(self, folder: Path, stub: S3Stub, rounds: int) -> None:
+        self._folder = folder
+        self._stub = stub
+        self._rounds = rounds
+        self._runs = count()
+        self._stored: dict[str, int] = {}
 
-    def measure(side: Side) -> Cost:
-        prefix = f"run-{next(runs)}"
-        state = folder / prefix
+    def compare(self, case: Case, others: Sequence[Side]) -> list[Result]:
+        given = load(case.records, case.batch, case.size)
+        sides = {side.name: side for side in (OURS, PLAIN, *others)}
+        found = interleaved(list(sides), lambda name: self._feed(sides[name], case, given), self._rounds, case.name)
+        micros = {name: median([cost.work for cost in costs]) / case.records * 1e6 for name, costs in found.items()}
+        ours = micros[OURS.name]
+        share = {name: stored / given.raw for name, stored in self._stored.items()}
+        results = [
+            Result(f"child, {case.name}", "µs CPU a record", ours, micros[PLAIN.name], PLAIN.name, AGAINST_PLAIN),
+            Result(f"child, {case.name}: files", "of raw", share[OURS.name], share[PLAIN.name], PLAIN.name, Goal(1.0)),
+        ]
+        for side in others:
+            goal = AGAINST_NATIVE if side not in (KCLPY, LINES) else None
+            name = f"child, {case.name}"
+            results.append(Result(name, "µs CPU a record", ours, micros[side.name], side.name, goal, inverse=True))
+            if goal:
+                stored = share[side.name]
+                results.append(Result(f"{name}: files", "of raw", share[OURS.name], stored, side.name, inverse=True))
+        return results
+
+    def _feed(self, side: Side, case: Case, given: Load) -> Cost:
+        prefix = f"run-{next(self._runs)}"
+        state = self._folder / prefix
         state.mkdir()
-        env = environment(stub.url, prefix, state, FILE_RECORDS=str(FILE_RECORDS), FILE_SIZE=str(256 << 20))
-        cost = feed(side.command, env, given.calls, folder / f"{prefix}.log")
-        sizes[side.name] = sum(stub.sizes(f"{prefix}/data/").values())
+        cut = {"FILE_RECORDS": str(case.file_records), "FILE_SIZE": str(256 << 20)}
+        log = self._folder / f"{prefix}.log"
+        cost = feed(side.command, environment(self._stub.url, prefix, state, **cut), given.calls, log)
+        self._stored[side.name] = sum(self._stub.sizes(f"{prefix}/data/").values())
         return cost
-
-    what = f"{given.records} records in calls of {given.batch}"
-    sides = {side.name: (lambda side=side: measure(side)) for side in (OURS, PLAIN, KCLPY, LINES)}
-    found = interleaved(sides, rounds, what)
-    micro = {name: median([cost.work for cost in costs]) / given.records * 1e6 for name, costs in found.items()}
-    label = "3.2 KB" if given.size == AS_GENERATED else f"{given.size} B"
-    name = f"child, {label}, calls of {given.batch}"
-    ours = micro[OURS.name]
-    return [
-        Result(f"{name}: CPU", "µs a record", ours, micro[PLAIN.name], PLAIN.name, Goal(3.5)),
-        Result(
-            f"{name}: file size",
-            "of raw",
-            sizes[OURS.name] / given.raw,
-            sizes[PLAIN.name] / given.raw,
-            PLAIN.name,
-            Goal(1.0),
-        ),
-        *(
-            Result(f"{name}: CPU", "µs a record", ours, micro[side.name], side.name, None, True)
-            for side in (KCLPY, LINES)
-        ),
-    ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from benchmarks.say import say
 from consumer.launcher import CHILD
 
 HERE: Final = Path(__file__).resolve().parent
@@ -26,6 +29,21 @@ OURS: Final = Side("ours", [sys.executable, *shlex.split(CHILD)])
 PLAIN: Final = Side("plain", [sys.executable, "-P", str(HERE / "plain_consumer.py")])
 KCLPY: Final = Side("floor: kclpy, nothing done", [sys.executable, "-P", str(HERE / "floor_kclpy.py")])
 LINES: Final = Side("floor: lines read", [sys.executable, "-P", str(HERE / "floor_lines.py")])
+
+
+def native() -> Side | None:
+    """The child in Rust, built where there is a cargo; None, and said, where there is none."""
+    folder = HERE / "native_child"
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        say("  there is no cargo on the PATH: the native child is left out")
+        return None
+    command = [cargo, "build", "--release", "--locked", "--quiet", "--manifest-path", str(folder / "Cargo.toml")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        say(f"  the native child could not be built and is left out: {done.stderr.strip().splitlines()[-1]}")
+        return None
+    return Side("native", [str(folder / "target" / "release" / "native_child")])
 
 
 def environment(endpoint_url: str, prefix: str, state_dir: Path, **settings: str) -> dict[str, str]:

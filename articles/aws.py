@@ -42,7 +42,9 @@ _BAD_KEYS: Final = (
     "InvalidSignatureException",
     "AuthFailure",
 )
-_EXPIRED: Final = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_EXPIRED: Final = ("ExpiredToken", "ExpiredTokenException")
+_SKEWED: Final = ("RequestTimeTooSkewed", "RequestExpired", "Signature expired", "Signature not yet current")
+"""Codes of S3 and others; the rest say it in the message alone."""
 _ABSENT: Final = ("ResourceNotFoundException", "NoSuchBucket", "404", "NotFound")
 _ELSEWHERE: Final = ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301")
 
@@ -223,6 +225,8 @@ def _said(service: str, what: str, error: Any) -> str:
     if code in _DENIED:
         action = getattr(error, "operation_name", service)
         return f"access to {what} was denied ({service}:{action}), see properties/iam-policy.json; AWS said: {message}"
+    if any(sign in f"{code} {message}" for sign in _SKEWED):
+        return f"this machine's clock is not AWS's ({what}): {message}; set the clock (NTP) and start again"
     if code in _EXPIRED:
         return f"the AWS credentials have expired ({what}); get new ones and try again"
     if code in _BAD_KEYS:

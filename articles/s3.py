@@ -24,7 +24,12 @@ STEP: Final = 8 << 20
 """obstore's time-out belongs to a client, so there is one for small requests and one for each step of sizes in use."""
 READ_BYTES: Final = 256 << 20
 """Whole objects are read with the time-out of the largest there may be."""
-_REFUSED: Final = ("PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidAccessKeyId")
+_REFUSED: Final = re.compile(
+    r"403 Forbidden|redirect without LOCATION|AuthorizationHeaderMalformed|InvalidAccessKeyId|ExpiredToken|InvalidToken"
+    # S3 answers a HEAD without a body: this is its word for expired keys, or for a region that is not the bucket's.
+    r"|performing HEAD.* 400 Bad Request"
+)
+"""What the client has no exceptions for."""
 _T = TypeVar("_T")
 
 
@@ -116,7 +121,7 @@ class S3ObjectStore:
                 raise StoreRefused(
                     f"bucket {self._bucket!r}: {_first_line(error)}; somebody else put it there: move that object away"
                 ) from error
-            kind = StoreRefused if any(code in text for code in _REFUSED) else StoreUnavailable
+            kind = StoreRefused if _REFUSED.search(text) else StoreUnavailable
             raise kind(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
 
 

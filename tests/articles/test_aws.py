@@ -19,8 +19,8 @@ def said(error: Exception) -> str:
     return line
 
 
-def refused(code: str, status: int = 400) -> Exception:
-    response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def refused(code: str, status: int = 400, message: str = "no") -> Exception:
+    response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return exceptions.ClientError(response, "ListObjectsV2")  # type: ignore[arg-type]
 
 
@@ -33,6 +33,8 @@ def refused(code: str, status: int = 400) -> Exception:
         (refused("AccessDenied"), "s3:ListObjectsV2"),
         (refused("ExpiredToken"), "expired"),
         (refused("SignatureDoesNotMatch"), "not accepted"),
+        (refused("RequestTimeTooSkewed"), "clock"),
+        (refused("InvalidSignatureException", message="Signature expired: 20260131T000000Z is now earlier"), "clock"),
         (refused("SomethingElse"), "SomethingElse: no"),
         (exceptions.NoCredentialsError(), "AWS_ACCESS_KEY_ID"),
         (exceptions.NoRegionError(), "AWS_REGION"),

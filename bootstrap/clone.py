@@ -17,9 +17,9 @@ from bootstrap.packages import AGAIN, Packages
 from bootstrap.progress import Progress
 from bootstrap.step import Stamps, Step
 
-PLANS: Final = ("worker", "demo", "tests", "emulator")
-"""Each needs what the one before it needs: a worker no Node, and the demo none of the tests' tools. The emulator alone,
-for an image of its own, needs nothing of a worker's."""
+PLANS: Final = ("worker", "demo", "tests", "fuzz", "emulator")
+"""Each needs what the one before it needs: a worker no Node, the demo none of the tests' tools, and only fuzzing a
+fuzzer. The emulator alone, for an image of its own, needs nothing of a worker's."""
 
 CONSOLE_SCRIPT: Final = """\
 #!/bin/sh
@@ -134,8 +134,10 @@ class Clone:
                     self._install_kinesis,
                 ),
             ]
-        if plan == "tests":
+        if plan in ("tests", "fuzz"):
             steps.append(Step("dev", "tests' tools", locks("dev"), (), lambda: self._packages.install("dev")))
+        if plan == "fuzz":
+            steps.append(Step("fuzz", "fuzzer", locks("fuzz"), (), lambda: self._packages.install("fuzz")))
         if plan == "emulator":
             return [step for step in steps if step.name in ("emulator", "node", "kinesis")]
         return steps

@@ -25,11 +25,12 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def test_each_command_gets_only_what_it_needs(clone: Clone) -> None:
-    steps = {plan: [step.name for step in clone.steps(plan)] for plan in ("worker", "demo", "tests")}
+    steps = {plan: [step.name for step in clone.steps(plan)] for plan in ("worker", "demo", "tests", "fuzz")}
     assert steps == {
         "worker": ["runtime", "java"],
         "demo": ["runtime", "java", "emulator", "node", "kinesis"],
         "tests": ["runtime", "java", "emulator", "node", "kinesis", "dev"],
+        "fuzz": ["runtime", "java", "emulator", "node", "kinesis", "dev", "fuzz"],
     }
 
 

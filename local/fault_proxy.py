@@ -63,13 +63,15 @@ class Action(Enum):
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Strikes requests of these `methods` (such as PUT) and `operations` (PutObject, UpdateItem), where empty means
-    any, on S3 keys or DynamoDB tables that match `pattern`; `left` times at most, None without an end."""
+    any, on S3 keys or DynamoDB tables that match `pattern`, and with `holding` in the body; `left` times at most, None
+    without an end."""
 
     kind: str
     action: Action
     methods: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()
     pattern: str = "*"
+    holding: bytes = b""
     probability: float = 1.0
     left: int | None = None
     status: int = 503
@@ -81,11 +83,12 @@ class Fault:
         if self.action is Action.SLOW and self.bytes_a_second <= 0:
             raise ValueError(f"{self.kind}: SLOW needs a speed in bytes_a_second")
 
-    def fits(self, method: str, call: Call) -> bool:
+    def fits(self, request: Message, call: Call) -> bool:
         return (
-            (not self.methods or method in self.methods)
+            (not self.methods or request.start[0] in self.methods)
             and (not self.operations or call.operation in self.operations)
             and fnmatch.fnmatchcase(call.name, self.pattern)
+            and self.holding in request.body
         )
 
 
@@ -174,7 +177,7 @@ class FaultProxy:
         method, target, _ = request.start
         call = call_of(method, target, request.headers, request.body)
         self._listen(method, call)
-        fault = self._judge(method, call)
+        fault = self._judge(request, call)
         answer = await self._answer(fault, client, service, request)
         if answer is None:
             client.cut()
@@ -212,11 +215,11 @@ class FaultProxy:
                 await asyncio.sleep(fault.seconds)
                 return await service.ask(request)
 
-    def _judge(self, method: str, call: Call) -> Fault | None:
+    def _judge(self, request: Message, call: Call) -> Fault | None:
         with self._lock:
             self._calls[f"{call.service}:{call.operation} {re.sub(r'[0-9]{4,}', '#', call.resource)}"] += 1
             for at, fault in enumerate(self._faults):
-                if self._left[at] > 0 and fault.fits(method, call) and self._random.random() < fault.probability:
+                if self._left[at] > 0 and fault.fits(request, call) and self._random.random() < fault.probability:
                     self._left[at] -= 1
                     self._counts[fault.kind] += 1
                     return fault

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -240,13 +240,15 @@ class Pipeline:
 
     # What must be true at the end
 
-    def check(self) -> Stored:
-        """Everything put is stored once, the average is exact, and `articles verify` says so too."""
+    def check(self, expected: Collection[str] = ()) -> Stored:
+        """Everything put is stored once, the average is exact, and `articles verify` says so too. No child may have
+        left or been parked, where that was not `expected`."""
         self.watcher.look()
         self.watcher.check_order({shard.id: shard.parents for shard in self.shards().values()})
         assert not self.watcher.problems
         # A worker lives on for its grace after a child has left: that would not be noticed otherwise.
-        complaints = [worker.said(f'"event": "{word}"') for worker in self.workers for word in ("leaving", "parked")]
+        words = {"leaving", "parked"} - set(expected)
+        complaints = [worker.said(f'"event": "{word}"') for worker in self.workers for word in words]
         assert not any(complaints), complaints
         ledger, stored = Ledger.read(self.ledger), self.stored()
         assert stored.articles == Counter(list(ledger.articles)), self.last_words()

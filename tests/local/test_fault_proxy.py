@@ -293,6 +293,7 @@ def test_faults_strike_by_method_operation_key_number_and_chance(bucket: Bucket)
             Fault("never", Action.CUT, probability=0.0),
             Fault("other-key", Action.CUT, pattern="other/*"),
             Fault("delete", Action.CUT, methods=frozenset({"DELETE"})),
+            Fault("body", Action.CUT, holding=b"SHARD_END"),
             Fault("list", Action.CUT, operations=frozenset({"ListObjectsV2"})),
             fault(Action.REFUSE, left=1, **every),
             Fault("half", Action.REFUSE, probability=0.5),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -32,4 +33,10 @@ class SystemClock:
 
 def utc_date(epoch_seconds: float) -> str:
     """The page of a moment: its UTC date, `YYYY-MM-DD`."""
-    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d")
+    return _date(epoch_seconds // 86_400)
+
+
+@lru_cache(maxsize=16)
+def _date(day: float) -> str:
+    """Asked for every record of a stream, whose arrivals are of the same few days."""
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")

@@ -98,7 +98,7 @@ def digest(blocks: Iterable[Block]) -> str:
     """SHA-256 over the blocks as stored, without sync markers: the same for the same records under another key."""
     total = hashlib.sha256()
     for block in blocks:
-        total.update(_long(block.count) + _long(len(block.data)))
+        total.update(encode_long(block.count) + encode_long(len(block.data)))
         total.update(block.data)
     return total.hexdigest()
 
@@ -109,18 +109,18 @@ def assemble(
     """The whole file."""
     sync = sync_marker(key)
     entries = {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode(), **metadata}
-    parts = [MAGIC, _long(len(entries))]
+    parts = [MAGIC, encode_long(len(entries))]
     for name, value in entries.items():
-        parts += [_long(len(name.encode())), name.encode(), _long(len(value)), value]
-    parts += [_long(0), sync]
+        parts += [encode_long(len(name.encode())), name.encode(), encode_long(len(value)), value]
+    parts += [encode_long(0), sync]
     for block in blocks:
-        parts += [_long(block.count), _long(len(block.data)), block.data, sync]
+        parts += [encode_long(block.count), encode_long(len(block.data)), block.data, sync]
     return b"".join(parts)
 
 
 def framed_size(count: int, size: int) -> int:
     """Bytes that a block of `count` records and `size` bytes of data takes in a file."""
-    return len(_long(count)) + len(_long(size)) + size + 16
+    return len(encode_long(count)) + len(encode_long(size)) + size + 16
 
 
 def read_header(data: bytes) -> Header:
@@ -154,8 +154,12 @@ def read_blocks(data: bytes, header: Header) -> Iterator[Block]:
         yield block
 
 
-def _long(value: int) -> bytes:
-    """Avro's variable-length zig-zag coding of a long."""
+def encode_long(value: int) -> bytes:
+    """Avro's variable-length zig-zag coding of an int or long."""
+    return _LONGS[value] if 0 <= value < len(_LONGS) else _encode_long(value)
+
+
+def _encode_long(value: int) -> bytes:
     value = (value << 1) ^ (value >> 63)
     out = bytearray()
     while value > 0x7F:
@@ -163,6 +167,10 @@ def _long(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_LONGS: Final = tuple(map(_encode_long, range(1 << 13)))
+"""Lengths of texts and counts: half of the time of encoding a record went into them."""
 
 
 def _read_long(source: io.BytesIO) -> int:

@@ -38,7 +38,7 @@ def main() -> int:
     try:
         settings = read_settings(os.environ)
         log = Log(settings.log_level, worker=settings.worker_id)
-        kcl.run(_factory(settings, os.environ, log), log, sys.stdin, target)
+        kcl.run(_factory(settings, os.environ, log), log, sys.stdin.buffer, target)
     except UserError as error:
         log.error("leaving", code=int(Exit.SETTINGS), message=f"{error} (children are started by the launcher)")
         return Exit.SETTINGS

@@ -20,8 +20,7 @@ MEMBERS: Final = 10_000
 VALUES: Final = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
+class Article(msgspec.Struct, frozen=True, gc=False):
     """`extra` is a JSON object of the fields we do not know, None when there are none."""
 
     article_id: str
@@ -67,8 +66,54 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
 
 
+class _Known(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An article without unknown fields; UNSET stands for a member that is not there."""
+
+    article_id: msgspec.Raw
+    content: msgspec.Raw
+    title: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    author: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    publish_date: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_KNOWN: Final = msgspec.json.Decoder(_Known)
+_NULLABLE_TEXT: Final = msgspec.json.Decoder(str | None)
+_NAME_SIZES: Final = tuple(len(name) for name in KNOWN)
+_SHORTEST_MEMBER: Final = len(b',"title":0')
+
+
 def decode(data: bytes) -> Article | Rejected:
     """Never raises for bad input."""
+    return _decode_known(data) or decode_any(data)
+
+
+def _decode_known(data: bytes) -> Article | None:
+    """A good article of known fields alone, the usual case, in a third of the time; None for whatever else.
+
+    msgspec takes the last of two members with the same name. So the lengths must leave no room for another member,
+    which they do in JSON that is compact or has a space after each colon and comma.
+    """
+    try:
+        known = _KNOWN.decode(data)
+        members = [known.article_id, known.title, known.author, known.publish_date, known.content]
+        room = len(data) - 1
+        texts: list[str | None] = []
+        for name_size, raw in zip(_NAME_SIZES, members, strict=True):
+            if isinstance(raw, msgspec.UnsetType):
+                texts.append(None)
+            else:
+                room -= name_size + len(b'"":,') + len(raw)
+                texts.append(_NULLABLE_TEXT.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    article_id, title, author, publish_date, content = texts
+    if room >= _SHORTEST_MEMBER or not article_id or not content:
+        return None
+    return Article(article_id, title, author, publish_date, content, None)
+
+
+def decode_any(data: bytes) -> Article | Rejected:
+    """As `decode`, without its short cut."""
     try:
         plain = unpack(data)
         if not plain.strip():

@@ -7,7 +7,7 @@ adopted link ends inside a block, that one block is decoded.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from articles import __version__, schema
 from articles.avro import decode_articles, encode_article, encode_dead_letter
@@ -44,6 +44,15 @@ class Span:
         )
 
 
+class _Encoded(NamedTuple):
+    """A record of the open block."""
+
+    data: bytes
+    at: Position
+    arrival: int | None
+    words: int
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     record: Record
@@ -71,9 +80,8 @@ class OpenFile:
 
     codec: str
     _blocks: list[tuple[Block, Span]] = field(default_factory=list)
-    _open: list[bytes] = field(default_factory=list)
+    _open: list[_Encoded] = field(default_factory=list)
     _open_bytes: int = 0
-    _open_span: Span | None = None
     _dead: list[DeadLetter] = field(default_factory=list)
     size: int = 0
     """Compressed size so far, the open block counted as it is, and what a block costs in memory beside its bytes."""
@@ -97,7 +105,7 @@ class OpenFile:
                 "extra": article.extra,
             }
         )
-        self._add(encoded, Span(at, at, record.arrival, record.arrival, Totals(1, 0, words)))
+        self._add(_Encoded(encoded, at, record.arrival, words))
 
     def reject(self, record: Record, rejected: Rejected) -> None:
         self._dead.append(DeadLetter(record, rejected))
@@ -105,29 +113,35 @@ class OpenFile:
         self.size += 2 * len(record.data) + _REJECTED_OVERHEAD
         self.records += 1
 
-    def _add(self, encoded: bytes, span: Span) -> None:
+    def _add(self, encoded: _Encoded) -> None:
         self._open.append(encoded)
-        self._open_span = self._open_span + span if self._open_span else span
-        self._open_bytes += len(encoded)
-        self.size += len(encoded)
+        self._open_bytes += len(encoded.data)
+        self.size += len(encoded.data)
         self.records += 1
         if self._open_bytes >= BLOCK_BYTES:
             self._close_block()
 
     def _close_block(self) -> None:
-        if self._open_span is None:
+        if not self._open:
             return
-        block = Block(len(self._open), compress(self.codec, b"".join(self._open)))
-        self._blocks.append((block, self._open_span))
+        block = Block(len(self._open), compress(self.codec, b"".join(record.data for record in self._open)))
+        # Summed up here, not record by record, which would take longer than compressing them.
+        arrivals = [record.arrival for record in self._open if record.arrival is not None]
+        span = Span(
+            self._open[0].at,
+            self._open[-1].at,
+            min(arrivals, default=None),
+            max(arrivals, default=None),
+            Totals(len(self._open), 0, sum(record.words for record in self._open)),
+        )
+        self._blocks.append((block, span))
         self.size += len(block.data) + _BLOCK_OVERHEAD - self._open_bytes
-        self._open, self._open_bytes, self._open_span = [], 0, None
+        self._open, self._open_bytes = [], 0
 
     @property
     def span(self) -> Span | None:
-        """Sums over all that is held; None for an empty file."""
+        """Sums over the blocks and what was rejected; None where there is neither."""
         spans = [span for _, span in self._blocks] + [letter.span for letter in self._dead]
-        if self._open_span:
-            spans.append(self._open_span)
         total = None
         for span in spans:
             total = total + span if total else span
@@ -152,8 +166,7 @@ class OpenFile:
         for record in decode_articles(decompress(self.codec, block.data), block.count):
             at = Position.of(record["sequence_number"], record["sub_sequence_number"])
             if at > position:
-                arrival = record["arrival_timestamp"]
-                self._add(encode_article(record), Span(at, at, arrival, arrival, Totals(1, 0, record["word_count"])))
+                self._add(_Encoded(encode_article(record), at, record["arrival_timestamp"], record["word_count"]))
         self._close_block()
 
     def seal(
@@ -197,13 +210,13 @@ class OpenFile:
         assert shard is not None  # noqa: S101 - the key was made a moment ago
         blocks = []
         for letter in self._dead:
-            at = letter.record.position
+            at, key = letter.record.position, letter.record.partition_key
             encoded = encode_dead_letter(
                 {
                     "reason": letter.rejected.reason,
                     "detail": letter.rejected.detail,
                     "payload": letter.record.data,
-                    "partition_key": letter.record.partition_key,
+                    "partition_key": key.encode("utf-8", "replace").decode() if key else key,
                     "shard_id": shard.shard.shard,
                     "sequence_number": at.sequence,
                     "sub_sequence_number": at.sub,

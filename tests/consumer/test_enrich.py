@@ -13,6 +13,7 @@ from consumer import enrich
 from consumer.enrich import WordCount
 
 count = WordCount()
+LATIN = ["some", "words", "café", "—", "“quoted”", "x" * 40]
 WHITESPACE = [chr(code) for code in range(0x110000) if chr(code).isspace()]
 
 
@@ -20,6 +21,17 @@ WHITESPACE = [chr(code) for code in range(0x110000) if chr(code).isspace()]
 def test_words_are_what_unicode_whitespace_separates(content: str) -> None:
     assert count(content) == len(content.split())
     assert count(content) == len([word for word in re.split(f"[{''.join(WHITESPACE)}]", content) if word])
+
+
+@given(st.lists(st.sampled_from([*LATIN, *WHITESPACE, "新聞"])))
+def test_the_short_cut_for_western_text_counts_the_same(pieces: list[str]) -> None:
+    content = "".join(pieces)
+    assert count(content) == len(content.split())
+
+
+def test_every_whitespace_between_words_of_western_text_separates_them() -> None:
+    for space in WHITESPACE:
+        assert count(f"a plain sentence{space}and another") == 5, hex(ord(space))
 
 
 @given(content=st.text(st.sampled_from([" ", "\u3000", "a", "新"])), piece=st.integers(1, 5))

@@ -163,7 +163,8 @@ class Chains:
             arrival = record["arrival_timestamp"]
             if arrival != put.record.arrival:
                 raise Violation(5, f"{at} in {key} arrived at {put.record.arrival}, not at {arrival}")
-            if put.day is not None and (put.day > page or (put.newest < page and not excused)):
+            late = put.newest < page and not excused and at not in line.shard.excused
+            if put.day is not None and (put.day > page or late):
                 raise Violation(10, f"{at} of day {put.day} lies on the page of day {page}, {key}")
             if arrival is not None:
                 arrivals.append(arrival)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from random import choice, choices, randint, random, sample, uniform
+from itertools import accumulate
+from random import choice, choices, randint, random, sample
 from typing import Final
 
 from articles.chain import ShardName
@@ -40,6 +41,7 @@ PAYLOADS: Final = (
     Payload(b'{"article_id": 1}', None, None),
     Payload(b'{"article_id":"\xff"}', None, None),
 )
+_WEIGHTS: Final = tuple(accumulate(4 if payload.words else 1 for payload in PAYLOADS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,17 @@ class Stream:
 
     def put(self, shard: StreamShard, count: int, wall: float) -> None:
         for _ in range(count):
-            self._sequence += randint(1, 3)
-            arrival: int | None = int((wall + uniform(-5, 5)) * 1000)
-            day: int | None = int(arrival // 86_400_000) if arrival else None
+            self._sequence += 1 + int(random() * 3)
+            arrived = wall + random() * 10 - 5  # nodes disagree by seconds
+            arrival: int | None = int(arrived * 1000)
+            day: int | None = int(arrived // DAY)
             if self.odd and random() < 0.08:
                 arrival, day = choice((None, int((wall + 40 * DAY) * 1000))), None
-            subs = 1 if random() < 0.8 else randint(2, 6)
-            for sub, payload in enumerate(choices(PAYLOADS, k=subs)):
-                shard.put(Record(Position.of(f"{self._sequence:06d}", sub), arrival, payload.data, "k"), payload, day)
+            sequence = f"{self._sequence:06d}"
+            for sub in range(1 if random() < 0.8 else randint(2, 6)):
+                payload = choices(PAYLOADS, cum_weights=_WEIGHTS)[0]
+                position = Position(self._sequence, sub, sequence)
+                shard.put(Record(position, arrival, payload.data, "k"), payload, day)
 
     def reshard(self) -> bool:
         """Split one open shard, or merge two."""

@@ -10,10 +10,12 @@ Everything random, the consumer's own pauses too, comes from the module `random`
 from __future__ import annotations
 
 import io
+import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import choice, randint, random, uniform
+from typing import Final
 
 from articles.errors import StoreError, StoreRefused, StoreUnavailable
 from articles.retry import RetryingStore
@@ -33,9 +35,12 @@ from tests.simulation.violation import Violation
 
 RETENTION = 30 * DAY
 WORKERS = ("w1", "w2", "w3")
+CUTS = ((500, 100), (3000, 100), (100_000, 4), (100_000, 25), (100_000, 100))
+"""Bytes and records at which a file is cut."""
 NESTED = 3
 """How many stopped workers, one inside the other, a schedule may have."""
 MOST_STEPS = 20_000
+_ZEROS: Final = re.compile("0{9,}")
 
 
 class Crash(BaseException):
@@ -57,7 +62,8 @@ class Events(Log):
 
     def _write(self, level: str, event: str, fields: dict[str, object]) -> None:
         self._world.counts[event] += 1
-        self._world.tell("{} {}", event, fields)
+        if self._world.history is not None:
+            self._world.tell("{} {}", event, " ".join(f"{name}={value}" for name, value in fields.items()))
 
 
 class World:
@@ -75,12 +81,8 @@ class World:
         """Inside a callback, each stopped but the last."""
         self.faults = True
         self.calm = False
-        self.trims = random() < 0.4
-        self.jumps = random() < 0.25
         self.drops = random() < 0.1
-        self.reshards = random() < 0.55
-        self.damages = random() < 0.2
-        self.recreates = random() < 0.1
+        self.operations = [what for what, often in self._operations() if random() < often]
         self.weak_spot = choice(STEPS)
         """Where this schedule's workers crash most."""
         self.counts: Counter[str] = Counter()
@@ -89,12 +91,23 @@ class World:
         self._store_down = self._throttled = 0.0  # until then, monotonic
         self._numbers = 0
 
+    def _operations(self) -> Sequence[tuple[Callable[[StreamShard], None], float]]:
+        """What may happen to the stream, the leases and the clocks, and in which part of all schedules."""
+        return (
+            (self.reshard, 0.75),
+            (self.trim, 0.4),
+            (self.jump, 0.2),
+            (self.damage_leases, 0.2),
+            (self.recreate, 0.1),
+        )
+
     def tell(self, text: str, *values: object) -> None:
         """A line of the history, where one is kept: what happened, inside which callback of whom."""
         if self.history is not None:
             who = "".join(f"{child} " for child in self.running[-1:])
             indent = "  " * len(self.running)
-            self.history.append(f"{self.time.monotonic - 1000:9.1f} s {indent}{who}{text.format(*values)}")
+            line = f"{self.time.monotonic - 1000:9.1f} s {indent}{who}{text.format(*values)}"
+            self.history.append(_ZEROS.sub("0..", line))
 
     # What happens
 
@@ -103,7 +116,7 @@ class World:
         shard = choice(self.stream.live)
         if chance < 0.22:
             if not shard.closed:
-                self.put(shard, randint(1, 12))
+                self.put(shard, choice((1, 2, 3, 4, 12)))
         elif chance < 0.30:
             self.time.turn(choice((1.0, 10.0, 100.0, 2000.0)))
         elif chance < 0.32:
@@ -119,22 +132,13 @@ class World:
 
     def _operate(self, shard: StreamShard) -> None:
         """Rare things, each in some schedules only."""
-        chance = random()
-        if chance < 0.3:
-            if self.reshards and len(self.stream.shards) < 6 and self.stream.reshard():
-                self.counts["reshards"] += 1
-                self.tell("the stream was split or merged")
-        elif chance < 0.6:
-            if self.trims:
-                self.trim(shard)
-        elif chance < 0.75:
-            if self.jumps:
-                self.jump()
-        elif chance < 0.9:
-            if self.damages:
-                self.damage_leases()
-        elif self.recreates and self.stream.created == 1_700_000_000:
-            self.recreate()
+        if self.operations and random() < 0.7:
+            choice(self.operations)(shard)
+
+    def reshard(self, _shard: StreamShard) -> None:
+        if len(self.stream.live) < 6 and self.stream.reshard():
+            self.counts["reshards"] += 1
+            self.tell("the stream was split or merged")
 
     def _daemon_acts(self, child: Child) -> None:
         chance = random()
@@ -163,7 +167,7 @@ class World:
         shard.trim(randint(shard.visible, len(shard.puts)), self.chains.line(shard).at)
         self.tell("the first {} records of {} expire", shard.visible, shard.key)
 
-    def jump(self) -> None:
+    def jump(self, _shard: StreamShard) -> None:
         """A worker's clock is set: by an hour, by a day, over midnight."""
         self.counts["clock jumps"] += 1
         self.chains.clocks_jumped = True
@@ -172,14 +176,17 @@ class World:
         self.clocks[worker].wrong = choice((3600.0, -3600.0, DAY, -0.9 * DAY, to_midnight + 60, 100.0))
         self.tell("the clock of {} is off by {:.0f} s", worker, self.clocks[worker].wrong)
 
-    def recreate(self) -> None:
+    def recreate(self, _shard: StreamShard) -> None:
+        """Delete the stream and make it again under its name, with an empty lease table."""
+        if self.counts["recreated"]:
+            return
         self.counts["recreated"] += 1
         for shard in self.stream.live:
             shard.trim(len(shard.puts), self.chains.line(shard).at)
         self.stream.recreate()
         self.tell("the stream was deleted and made again")
 
-    def damage_leases(self) -> None:
+    def damage_leases(self, _shard: StreamShard) -> None:
         """A lease table is lost, comes back from a backup, or is another application's."""
         self.counts["lease damage"] += 1
         application = randint(0, self.applications - 1)
@@ -262,6 +269,7 @@ class World:
         return child
 
     def _consumer(self, shard: StreamShard, worker: str, clock: WorkerClock, publisher: Publisher) -> Shard:
+        file_bytes, file_records = choice(CUTS)
         config = ShardConfig(
             layout=LAYOUT,
             shard=shard.name,
@@ -270,9 +278,9 @@ class World:
             stream_arn="arn",
             starting_sequence_number=None,
             retention_seconds=RETENTION,
-            file_bytes=choice((500, 3000, 100_000)),
+            file_bytes=file_bytes,
             file_seconds=choice((5.0, 60.0)),
-            file_records=choice((3, 20, 100)),
+            file_records=file_records,
             codec=choice(("null", "deflate", "zstandard")),
             idle_turn=True,
             deadline_seconds=30.0,
@@ -320,7 +328,7 @@ class World:
             return
         child.alive = False
         # A lease that was damaged meanwhile is read again by the next child.
-        if lease.owner == child.number and lease.checkpoint is not SHARD_END and not self.damages:
+        if lease.owner == child.number and lease.checkpoint is not SHARD_END and not self.counts["lease damage"]:
             raise Violation(9, f"{child.shard.key} has ended, and its lease does not say so")
 
     def shutdown(self, child: Child) -> None:
@@ -380,9 +388,7 @@ class World:
             raise Violation(9, f"{MOST_STEPS} steps of I/O: somebody goes round and round")
         if not self.faults or self.calm or not self.running:
             return False
-        chance = random()
-        if where == self.weak_spot:
-            chance *= 0.1
+        chance = random() if where != self.weak_spot or random() > 0.3 else 0.0
         if chance > 0.07:
             return False
         return self._strike(chance, where, unanswered)

@@ -25,6 +25,7 @@ _CONFIG: Final = Config(
     # Whatever ~/.aws/config says: on an emulator a bucket's name is no host that resolves, and goes into the path.
     s3={"addressing_style": "auto"},
 )
+_ONCE: Final = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 CLIENT_METHODS: Final = ("env", "assume-role-with-web-identity", "container-role", "iam-role")
 """Ways to credentials that the S3 client knows too; a profile, SSO or a process it does not."""
 _ACTIVE_SECONDS: Final = 300
@@ -86,13 +87,16 @@ class Lease:
     moves: int
 
 
-def client(service: str, *, region: str | None = None, endpoint_url: str | None = None) -> Any:
+def client(
+    service: str, *, region: str | None = None, endpoint_url: str | None = None, tries_again: bool = True
+) -> Any:
     """A boto3 client; without arguments the environment decides (AWS_REGION, AWS_ENDPOINT_URL and its forms for one
-    service). Raises UserError when there is no region."""
+    service). One that does not try again never does twice what it is told once. Raises UserError when there is no
+    region."""
     region = region or os.environ.get("AWS_REGION")  # boto3 itself reads AWS_DEFAULT_REGION alone
     with translated(service, f"region {region}"):
         session: Any = boto3.session.Session(region_name=region)  # its types want the service as a literal
-        return session.client(service, endpoint_url=endpoint_url, config=_CONFIG)
+        return session.client(service, endpoint_url=endpoint_url, config=_CONFIG if tries_again else _ONCE)
 
 
 def credentials_method() -> str | None:

@@ -3,6 +3,7 @@
     <prefix>/chain/s-<stream>-<created>-<shardId>-<0>                       a shard's root
     <prefix>/data/dt=<page>/s-<stream>-<created>-<shardId>-<E>.avro          a link; E is the position before it
     <prefix>/dead-letter/dt=<page>/<link's name>-<16 hex>.avro               what that link rejected
+    <prefix>/replayed/dt=<page>/s-<…>-<position>-<attempt>.claimed, .put     which of that went back into the stream
 
 File names start with a letter because query engines skip names that start with `_` or `.`.
 """
@@ -22,7 +23,7 @@ _NAME: Final = (
 )
 _ROOT: Final = re.compile(_NAME, re.ASCII)
 _LINK: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"\.avro", re.ASCII)
-_DEAD_LETTER: Final = re.compile(r"dt=\d{4}-\d{2}-\d{2}/" + _NAME + r"-[0-9a-f]{16}\.avro", re.ASCII)
+_DEAD_LETTER: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"-[0-9a-f]{16}\.avro", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,20 @@ class Layout:
             raise ValueError(f"nothing follows the end of {shard}")
         return f"{self.page(before.page)}/{shard}-{before.position.padded}.avro"
 
+    def link_of(self, parsed: ParsedKey) -> str:
+        """The link that a dead-letter file's key speaks of."""
+        return f"{self.page(parsed.page)}/{parsed.shard}-{parsed.position.padded}.avro"
+
     def dead_letter_key(self, link_key: str, digest: str) -> str:
         name = link_key.removeprefix(f"{self.data}/").removesuffix(".avro")
         return f"{self.dead_letters}/{name}-{digest[:16]}.avro"
+
+    @property
+    def replayed(self) -> str:
+        return f"{self.prefix}/replayed"
+
+    def replayed_key(self, page: str, shard: ShardName, position: Position, attempt: int, what: str) -> str:
+        return f"{self.replayed}/dt={page}/{shard}-{position.padded}-{attempt}.{what}"
 
     def parse_root(self, key: str) -> ParsedKey | None:
         parsed = _parse(_ROOT, key, f"{self.roots}/")
@@ -75,9 +87,12 @@ class Layout:
     def parse_link(self, key: str) -> ParsedKey | None:
         return _parse(_LINK, key, f"{self.data}/")
 
+    def parse_dead_letter(self, key: str) -> ParsedKey | None:
+        """What the key says of the link that may name these dead letters: its shard, page and position before it."""
+        return _parse(_DEAD_LETTER, key, f"{self.dead_letters}/")
+
     def is_dead_letter(self, key: str) -> bool:
-        folder = f"{self.dead_letters}/"
-        return key.startswith(folder) and _DEAD_LETTER.fullmatch(key, len(folder)) is not None
+        return self.parse_dead_letter(key) is not None
 
 
 def _parse(pattern: re.Pattern[str], key: str, folder: str) -> ParsedKey | None:

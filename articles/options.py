@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -67,6 +68,31 @@ def layout(args: argparse.Namespace) -> Layout:
 
 def selection(args: argparse.Namespace) -> Selection:
     return Selection(stream=args.stream)
+
+
+def shard(given: str | None) -> str | None:
+    """What `--shard` says; its number is enough."""
+    if given and given.isascii() and given.isdecimal():
+        return f"shardId-{int(given):012d}"
+    if given and not re.fullmatch(r"shardId-[0-9]{1,20}", given):
+        raise UserError(f"--shard {given!r} is no shard: shardId-000000000003, or 3")
+    return given
+
+
+def date(given: str | None) -> str | None:
+    if given and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+        raise UserError(f"--date {given!r} is no date: YYYY-MM-DD")
+    return given
+
+
+def key(given: str, bucket: str) -> str:
+    """A key may be given as other tools name it: s3://bucket/key."""
+    if not given.startswith("s3://"):
+        return given.lstrip("/")
+    name, _, inside = given.removeprefix("s3://").partition("/")
+    if name != bucket:
+        raise UserError(f"{given!r} lies in another bucket than {bucket!r}: give --bucket {name}")
+    return inside
 
 
 def open_store(args: argparse.Namespace) -> RetryingStore:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from articles.chain import Root, ShardName, Totals
+from articles.chain import Root, Totals
 from articles.errors import UserError
 from articles.keys import Layout
 from articles.retry import RetryingStore
@@ -154,11 +154,5 @@ def _roots(walk: Walk[Examined]) -> Iterator[Finding]:
 
 
 def _dead_letters(store: RetryingStore, layout: Layout, selection: Selection) -> int:
-    return sum(1 for item in store.list(layout.dead_letters) if _shard_of(layout, item.key, selection))
-
-
-def _shard_of(layout: Layout, key: str, selection: Selection) -> ShardName | None:
-    """The selected shard whose dead letters these are."""
-    name = key.removeprefix(f"{layout.dead_letters}/").rpartition("-")[0]
-    parsed = layout.parse_link(f"{layout.data}/{name}.avro") if layout.is_dead_letter(key) else None
-    return parsed.shard if parsed and selection.takes(parsed.shard) else None
+    parsed = (layout.parse_dead_letter(item.key) for item in store.list(layout.dead_letters))
+    return sum(1 for found in parsed if found and selection.takes(found.shard))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Final
 
 from articles import options, scan
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     layout = options.layout(args)
-    selection = Selection(stream=args.stream, shard=_shard(args.shard), page=_date(args.date))
+    selection = Selection(stream=args.stream, shard=options.shard(args.shard), page=options.date(args.date))
     store = options.open_store(args)
     rows: list[tuple[ParsedKey, LinkObject]] = []
     totals, size, count = Totals(), 0, 0
@@ -124,17 +123,3 @@ def _short(position: Position) -> str:
     """Sequence numbers of one shard differ in their last digits."""
     digits = str(position.number)
     return (f"…{digits[-14:]}" if len(digits) > 16 else digits) + f":{position.sub}"
-
-
-def _shard(given: str | None) -> str | None:
-    if given and given.isascii() and given.isdecimal():
-        return f"shardId-{int(given):012d}"
-    if given and not re.fullmatch(r"shardId-[0-9]{1,20}", given):
-        raise UserError(f"--shard {given!r} is no shard: shardId-000000000003, or 3")
-    return given
-
-
-def _date(given: str | None) -> str | None:
-    if given and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
-        raise UserError(f"--date {given!r} is no date: YYYY-MM-DD")
-    return given

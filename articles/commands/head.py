@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.n < 0:
         raise UserError("-n must not be negative")
     layout, store = options.layout(args), options.open_store(args)
-    key, size = _find(store, layout, _without_bucket(args.key, args.bucket))
+    key, size = _find(store, layout, options.key(args.key, args.bucket))
     header = read_object_header(store, key, size)
     if args.header:
         _print_header(header, as_json=args.json)
@@ -53,16 +53,6 @@ def run(args: argparse.Namespace) -> int:
         for name, value in record.items():
             print(_shortened(f"  {name:<19} {_text(value)}", width))
     return 0
-
-
-def _without_bucket(given: str, bucket: str) -> str:
-    """A key may be given as other tools name it: s3://bucket/key."""
-    if not given.startswith("s3://"):
-        return given.lstrip("/")
-    name, _, key = given.removeprefix("s3://").partition("/")
-    if name != bucket:
-        raise UserError(f"{given!r} lies in another bucket than {bucket!r}: give --bucket {name}")
-    return key
 
 
 def _find(store: RetryingStore, layout: Layout, given: str) -> tuple[str, int]:

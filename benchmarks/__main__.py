@@ -12,11 +12,15 @@ from pathlib import Path
 
 from articles.commands import table
 from articles.errors import UserError
+from benchmarks import child
 from benchmarks.bench import Result
 from benchmarks.say import say
 
 BENCHMARKS = {
     "child": "CPU a record and file size of a shard's child, against the straightforward build",
+    "fleet": "100 children at once: how long until all have answered, and how much memory each takes",
+    "memory": "the peak of a child's memory, by file size, records a call and records in all",
+    "commands": "`articles average`, `verify` and `files` over 10,000 objects, against listing alone",
 }
 
 
@@ -31,6 +35,7 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the results there, - for standard output")
     parser.add_argument("--list", action="store_true", help="the benchmarks' names alone, one a line")
     parser.add_argument("--quick", action="store_true", help="less work and fewer rounds: a look, not a measurement")
+    parser.add_argument("--profile", action="store_true", help="instead: where the child's CPU time goes")
     args = parser.parse_args()
     if args.list:
         print("\n".join(BENCHMARKS))
@@ -40,6 +45,10 @@ def main() -> int:
         parser.error(f"there is no benchmark {unknown[0]!r}; they are {', '.join(BENCHMARKS)}")
     results: list[Result] = []
     try:
+        if args.profile:
+            with tempfile.TemporaryDirectory(prefix="articles-benchmark-") as folder:
+                print(child.profile(Path(folder)))
+            return 0
         for name in args.names or BENCHMARKS:
             began = time.monotonic()
             say(f"{name}: {BENCHMARKS[name]}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from articles.errors import UserError
@@ -96,13 +96,13 @@ class S3Stub:
 
     def __init__(self, folder: Path, keep: bool = False) -> None:
         self._folder = folder
-        self._keep = keep
+        self._options = ["--keep"] if keep else []
         self._process: Process | None = None
         self.url = ""
 
     def __enter__(self) -> S3Stub:
         log, output = self._folder / "s3-stub.log", self._folder / "s3-stub.out"
-        command = [sys.executable, "-P", "-m", "benchmarks.s3_stub", *(["--keep"] if self._keep else [])]
+        command = [sys.executable, "-P", "-m", "benchmarks.s3_stub", *self._options]
         env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
         self._process = start("the S3 stub", command, env, log, output=output)
         deadline = time.monotonic() + START_SECONDS
@@ -121,10 +121,17 @@ class S3Stub:
 
     def sizes(self, prefix: str) -> Mapping[str, int]:
         """Bytes of every object below `prefix`, by key."""
+        sizes: dict[str, int] = self._ask(f"sizes?{BUCKET}/{prefix}")
+        return sizes
+
+    def answer_after(self, seconds: float) -> None:
+        """From now on, as if it were so far away."""
+        self._ask(f"latency?{seconds}")
+
+    def _ask(self, what: str) -> Any:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         try:
-            connection.request("GET", f"/-/sizes?{BUCKET}/{prefix}")
-            sizes: dict[str, int] = json.loads(connection.getresponse().read())
+            connection.request("GET", f"/-/{what}")
+            return json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        return sizes

@@ -7,19 +7,31 @@ all threads: reading, decoding, counting, encoding, compressing, storing, checkp
 
 from __future__ import annotations
 
+import pstats
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
 
+from articles.commands import table
 from benchmarks.bench import Goal, Result, S3Stub, interleaved, median
-from benchmarks.lines import AS_GENERATED, Load, load
+from benchmarks.lines import AS_GENERATED, Load
 from benchmarks.process import Cost, feed
 from benchmarks.sides import KCLPY, LINES, OURS, PLAIN, Side, environment, native
 
 AGAINST_PLAIN: Final = Goal(3.5)
 AGAINST_NATIVE: Final = Goal(1.8, at_least=False)
+
+PROFILE_ROWS: Final = 25
+PROFILED: Final = """\
+import cProfile, sys, time
+from consumer.__main__ import main
+profile = cProfile.Profile(time.thread_time)
+profile.runcall(main)
+profile.dump_stats(sys.argv[1])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,22 @@ def run(folder: Path, quick: bool) -> list[Result]:
     return results
 
 
+def profile(folder: Path) -> str:
+    """Where the child's own CPU time goes, function by function, as a table: what its threads for S3 take is left out,
+    and every call looks dearer than it is by what cProfile takes."""
+    given, dumped = Load.of(MAIN.records), folder / "profile"
+    with S3Stub(folder) as stub:
+        env = environment(stub.url, "profile", folder, FILE_RECORDS=str(MAIN.file_records))
+        feed([sys.executable, "-P", "-c", PROFILED, str(dumped)], env, given.calls(), folder / "profile.log")
+    found = pstats.Stats(str(dumped)).stats  # type: ignore[attr-defined]  # what get_stats_profile rounds to milliseconds
+    rows = sorted(found.items(), key=lambda item: -item[1][2])[:PROFILE_ROWS]
+    cells = [
+        (f"{Path(file).name}:{number} {name}", f"{own / given.records * 1e6:.2f}", f"{calls / given.records:.2f}")
+        for (file, number, name), (_, calls, own, _, _) in rows
+    ]
+    return "\n".join(table.lines(("function", "own µs a record", "calls a record"), cells, (1, 2)))
+
+
 class ChildBench:
     def __init__(self, folder: Path, stub: S3Stub, rounds: int) -> None:
         self._folder = folder
@@ -62,7 +90,7 @@ class ChildBench:
         self._stored: dict[str, int] = {}
 
     def compare(self, case: Case, others: Sequence[Side]) -> list[Result]:
-        given = load(case.records, case.batch, case.size)
+        given = Load.of(case.records, case.batch, case.size)
         sides = {side.name: side for side in (OURS, PLAIN, *others)}
         found = interleaved(list(sides), lambda name: self._feed(sides[name], case, given), self._rounds, case.name)
         micros = {name: median([cost.work for cost in costs]) / case.records * 1e6 for name, costs in found.items()}
@@ -87,6 +115,6 @@ class ChildBench:
         state.mkdir()
         cut = {"FILE_RECORDS": str(case.file_records), "FILE_SIZE": str(256 << 20)}
         log = self._folder / f"{prefix}.log"
-        cost = feed(side.command, environment(self._stub.url, prefix, state, **cut), given.calls, log)
+        cost = feed(side.command, environment(self._stub.url, prefix, state, **cut), given.calls(), log)
         self._stored[side.name] = sum(self._stub.sizes(f"{prefix}/data/").values())
         return cost

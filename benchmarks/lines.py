@@ -14,53 +14,53 @@ from typing import Final
 
 from local.generator import Article, encode, generate
 
-SHARD_ID: Final = "shardId-000000000000"
 SEED: Final = 6
 DISTINCT: Final = 2000
 """Articles before the first one comes again, further apart than any codec looks back."""
 AS_GENERATED: Final = 0
-FIRST: Final = {
-    "action": "initialize",
-    "shardId": SHARD_ID,
-    "sequenceNumber": "TRIM_HORIZON",
-    "subSequenceNumber": 0,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`size` is that of an article's JSON in bytes, AS_GENERATED for the generator's own lengths (3.2 KB on
-    average); `raw` is the sum over all."""
+    """`records` articles in calls of `batch`, about `size` bytes of JSON each (AS_GENERATED: the generator's own
+    lengths, 3 KB on average)."""
 
     records: int
     batch: int
-    size: int
-    raw: int
-    calls: Sequence[bytes]
+    payloads: Sequence[bytes]
+
+    @classmethod
+    def of(cls, records: int, batch: int = 1000, size: int = AS_GENERATED) -> Load:
+        distinct = DISTINCT if size < 10_000 else DISTINCT // 10
+        return cls(records, batch, list(islice(articles(size), min(records, distinct))))
+
+    @property
+    def raw(self) -> int:
+        """Bytes of JSON in all."""
+        return sum(map(len, islice(cycle(self.payloads), self.records)))
+
+    def calls(self) -> Iterator[bytes]:
+        """`processRecords` lines, made as they are asked for, with sequence numbers as long as Kinesis' own."""
+        texts = cycle([b64encode(payload).decode() for payload in self.payloads])
+        arrival = int(time.time() * 1000)
+        for start in range(0, self.records, self.batch):
+            delivered = [
+                {
+                    "action": "record",
+                    "data": next(texts),
+                    "partitionKey": f"key-{number}",
+                    "sequenceNumber": f"4965{number:052d}",
+                    "subSequenceNumber": 0,
+                    "approximateArrivalTimestamp": arrival,
+                }
+                for number in range(start, min(start + self.batch, self.records))
+            ]
+            yield line(action="processRecords", records=delivered, millisBehindLatest=0)
 
 
-def load(records: int, batch: int = 1000, size: int = AS_GENERATED) -> Load:
-    """Calls of `batch` records each, with sequence numbers as long as Kinesis' own."""
-    payloads = list(islice(articles(size), min(records, max(1, DISTINCT if size < 10_000 else 200))))
-    texts = [b64encode(payload).decode() for payload in payloads]
-    arrival = int(time.time() * 1000)
-    calls, raw, stamps = [], 0, cycle(range(len(payloads)))
-    for start in range(0, records, batch):
-        which = list(islice(stamps, min(batch, records - start)))
-        raw += sum(len(payloads[index]) for index in which)
-        delivered = [
-            {
-                "action": "record",
-                "data": texts[index],
-                "partitionKey": f"key-{index}",
-                "sequenceNumber": f"4965{start + place:052d}",
-                "subSequenceNumber": 0,
-                "approximateArrivalTimestamp": arrival,
-            }
-            for place, index in enumerate(which)
-        ]
-        calls.append(line(action="processRecords", records=delivered, millisBehindLatest=0))
-    return Load(records, batch, size, raw, calls)
+def initialize(shard: int = 0) -> bytes:
+    shard_id = f"shardId-{shard:012d}"
+    return line(action="initialize", shardId=shard_id, sequenceNumber="TRIM_HORIZON", subSequenceNumber=0)
 
 
 def line(**message: object) -> bytes:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from articles.errors import UserError
-from benchmarks.lines import FIRST, line
+from benchmarks.lines import initialize, line
 
 SECONDS: Final = 300.0
 """After so long a child is ended: a benchmark must end."""
@@ -61,9 +61,6 @@ class Child:
         self._popen.wait()
         self._output.close()
 
-    def initialize(self) -> None:
-        self.call(line(**FIRST))
-
     def send(self, message: bytes) -> None:
         self._input.write(message)
         self._input.flush()
@@ -103,10 +100,10 @@ class Child:
         raise UserError(f"the child {' '.join(self._command)} ended early ({self._popen.poll()}); its log:\n{end}")
 
 
-def feed(command: Sequence[str], env: Mapping[str, str], calls: Iterable[bytes], log: Path) -> Cost:
+def feed(command: Sequence[str], env: Mapping[str, str], calls: Iterable[bytes], log: Path, shard: int = 0) -> Cost:
     """Drive a child through `calls`, one after the other as the daemon does, up to its orderly end."""
     with Child(command, env, log) as child:
-        child.initialize()
+        child.call(initialize(shard))
         start = cpu_seconds(child.pid)
         began = time.perf_counter()
         for call in calls:

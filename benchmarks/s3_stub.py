@@ -34,6 +34,7 @@ class Objects:
     """All buckets in one: keys start with the bucket's name."""
 
     def __init__(self, keep: bool) -> None:
+        self.latency = 0.0
         self._keep = keep
         self._keys: list[str] = []
         self._objects: dict[str, Stored] = {}
@@ -41,8 +42,12 @@ class Objects:
     def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> bytes:
         path, _, query = target.partition("?")
         key = unquote(path).lstrip("/")
-        if key == "-/sizes":  # the benchmark's own question: sizes below a folder
+        # The benchmark's own questions: the sizes below a folder; how long to wait before each answer, in seconds.
+        if key == "-/sizes":
             return _response(200, json.dumps(self._sizes(query)).encode())
+        if key == "-/latency":
+            self.latency = float(query)
+            return _response(200, b"null")
         if method == "PUT":
             return self._put(key, headers, body)
         if method == "GET" and "list-type=2" in query:
@@ -134,6 +139,8 @@ async def _serve(objects: Objects, reader: asyncio.StreamReader, writer: asyncio
             if "100-continue" in headers.get("expect", ""):
                 writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await reader.readexactly(int(headers.get("content-length", 0)))
+            if objects.latency:
+                await asyncio.sleep(objects.latency)
             writer.write(objects.answer(method, target, headers, body))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):

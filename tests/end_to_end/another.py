@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from aws_kinesis_agg import MAGIC, kpl_pb2
+from aws_kinesis_agg import MAGIC, deaggregator
 
 from articles.position import Position
 from tests.consumer.child import Child, Line, delivered
@@ -61,6 +61,6 @@ def on_stream(pipeline: Pipeline, shard: str) -> list[Line]:
 def _unpacked(data: bytes) -> list[bytes]:
     if not data.startswith(MAGIC):
         return [data]
-    aggregate = kpl_pb2.AggregatedRecord()
+    aggregate = deaggregator.messages_pb2.AggregatedRecord()
     aggregate.ParseFromString(data[len(MAGIC) : -MD5_BYTES])
     return [record.data for record in aggregate.records]

@@ -42,6 +42,11 @@ class Held:
     def reached(self) -> bool:
         return self.call is not None
 
+    @property
+    def status(self) -> int | None:
+        """What the service answered."""
+        return self.call.status if self.call else None
+
     def release(self) -> None:
         """Let it go on."""
         self._go.set()

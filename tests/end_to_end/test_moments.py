@@ -78,9 +78,7 @@ def test_a_worker_is_killed_inside_its_puts_and_both_orphans_go_on(make_pipeline
         puts[late].release()
         os.kill(orphans[late], signal.SIGCONT)
         pipeline.wait_for("the late orphan to leave", lambda: is_gone(orphans[late]))
-        assert (puts[quick].call and puts[quick].call.status) == 200
-        assert (successors.call and successors.call.status) == 412
-        assert (puts[late].call and puts[late].call.status) == 412
+        assert (puts[quick].status, successors.status, puts[late].status) == (200, 412, 412)
         pipeline.fill(COUNT - 3 - 3, late)
         pipeline.wait_until_stored()
         pipeline.kill()
@@ -114,7 +112,7 @@ def checkpoints(shard: str) -> Callable[[Call], bool]:
             return False
         said = json.loads(call.body)
         written = said.get("AttributeUpdates", {}).get("checkpoint", {}).get("Value", {}).get("S", "")
-        return said["Key"]["leaseKey"]["S"] == shard and written.isdecimal()
+        return bool(said["Key"]["leaseKey"]["S"] == shard and written.isdecimal())
 
     return matches
 

@@ -14,6 +14,7 @@ usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the 
 
        ./run_tests.sh containers [PYTEST OPTION…]   docker-compose.yml, for real: needs an engine, takes minutes
        ./run_tests.sh simulate [OPTION…]            the consumer under random faults, thousands of schedules; --help
+       ./run_tests.sh faults [PYTEST OPTION…]       the real daemon under long faults, minutes each: tests marked `soak`
        ./run_tests.sh fuzz [--seconds 60]           mutated payloads into the decoder, led by coverage; --help
 
 TEST_PROCESSES sets how many tests run at a time (default: one for each core, at least 2 and at most 4).
@@ -36,6 +37,12 @@ case ${1:-} in
         cd "$root"
         shift
         exec "$python" -P -m tests.fuzz "$@"
+        ;;
+    faults)
+        set_up tests
+        cd "$root"
+        shift
+        exec "$python" -P -m pytest -m soak --numprocesses 2 --dist load --durations 0 tests/end_to_end "$@"
         ;;
     containers)
         if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then

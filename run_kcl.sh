@@ -9,6 +9,7 @@ usage() {
     cat <<'USAGE'
 usage: ./run_kcl.sh [OPTION…]        start one worker: the Kinesis Client Library's daemon, with settings from the environment
        ./run_kcl.sh demo [OPTION…]   run everything locally: emulator, workers, articles, and the proof that all were stored
+       ./run_kcl.sh chaos [OPTION…]  the same under attack: kills, stops, reshards, faults of S3 and DynamoDB; and the proof
        ./run_kcl.sh status           what the worker with these settings is doing, and its own average (--json)
        ./run_kcl.sh --help           this; `./run_kcl.sh worker --help` and `./run_kcl.sh demo --help` list the options
 
@@ -24,6 +25,10 @@ case ${1:-worker} in
         set_up demo
         exec "$python" -P -m local.demo "${@:2}"
         ;;
+    chaos)
+        set_up demo
+        exec "$python" -P -m local.chaos "${@:2}"
+        ;;
     status)
         set_up worker
         exec "$python" -P -m consumer.status "${@:2}"
@@ -37,7 +42,7 @@ case ${1:-worker} in
         exec "$python" -P -m consumer.launcher "$@"
         ;;
     *)
-        printf 'run_kcl.sh: there is no command %q; it is `demo`, `status`, or nothing for a worker (see --help)\n' "$1" >&2
+        printf 'run_kcl.sh: there is no command %q; it is `demo`, `chaos`, `status`, or nothing for a worker (see --help)\n' "$1" >&2
         exit 2
         ;;
 esac

@@ -45,6 +45,17 @@ class Progress:
     invalid_lines: tuple[int, ...] = ()
     shards: Counter[str] = field(default_factory=Counter)
 
+    def count(self, record: Outgoing, shard: str) -> None:
+        """One that was acknowledged."""
+        self.records += 1
+        self.shards[shard] += 1
+        self.words += record.words or 0
+        self.bytes += len(record.data)
+        if record.words is None:
+            self.invalid += 1
+            if len(self.invalid_lines) < 10:
+                self.invalid_lines += (record.line,)
+
     def add(self, other: Progress) -> None:
         """Take in what another producer has put."""
         self.records += other.records
@@ -129,24 +140,16 @@ class Producer:
         if self._ledger:
             self._ledger.writelines(ledger_line(record, answer) for record, answer in put)
             self._ledger.flush()
-        done = self.progress
         for record, answer in put:
-            done.records += 1
-            done.shards[answer["ShardId"]] += 1
-            done.words += record.words or 0
-            done.bytes += len(record.data)
-            if record.words is None:
-                done.invalid += 1
-                if len(done.invalid_lines) < 10:
-                    done.invalid_lines += (record.line,)
+            self.progress.count(record, answer["ShardId"])
 
 
-def ledger_line(record: Outgoing, answer: dict[str, str]) -> str:
+def ledger_line(record: Outgoing, answer: dict[str, str], sub: int = 0) -> str:
     """One record that is on the stream; `words` is null when it is expected among the dead letters."""
     entry = {
         "shard": answer["ShardId"],
         "sequence_number": answer["SequenceNumber"],
-        "sub_sequence_number": 0,
+        "sub_sequence_number": sub,
         "words": record.words,
         "article_id": record.article_id,
     }

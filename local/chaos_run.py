@@ -1,0 +1,255 @@
+"""A chaos run, phase by phase: set up, attack, calm down and drain, stop, verify."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from articles.aws import describe_stream
+from articles.errors import UserError
+from articles.keys import Layout
+from articles.retry import RetryingStore
+from consumer.provision import Clients, Plan, provision
+from local.chains import Chains
+from local.chaos_feed import ChaosFeed
+from local.chaos_processes import PROCESSES
+from local.chaos_report import Result
+from local.chaos_reshard import STREAM
+from local.chaos_view import Teller
+from local.chaos_watch import Watch
+from local.chaos_wires import DYNAMODB, S3
+from local.chaos_world import APPLICATION, BUCKET, NAME, PREFIX, Wire, World
+from local.demo_verify import verify
+from local.emulator import Emulator
+from local.fault_proxy import FaultProxy
+from local.interrupts import Interrupts
+from local.nemesis import Deck, Nemesis
+from local.supervisor import Supervisor, Worker
+
+TICK_SECONDS = 0.05
+START_SECONDS = 90.0
+DRAIN_SECONDS = 300.0  # a leader's lock may have to run out first: two minutes
+STOP_SECONDS = 40.0
+EXPECTED = ("left with 71", "left with 72", "left with 75")
+"""S3 or the lease table was away for too long, or leases were lost again and again: the nemesis' doing."""
+VERSIONS = (
+    {"FILE_AGE": "3", "CODEC": "deflate", "FILE_SIZE": "256KiB"},
+    {"FILE_AGE": "2", "CODEC": "zstandard", "FILE_SIZE": "64KiB", "FILE_RECORDS": "60"},
+    {"FILE_AGE": "5", "CODEC": "null", "FILE_SIZE": "1MiB", "S3_DEADLINE": "20"},
+    {"FILE_AGE": "2", "CODEC": "deflate", "FILE_RECORDS": "37"},
+)
+"""Workers differ, as versions do that hand shards back and forth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`only` are the kinds of acts allowed, all when it is empty; `rate` is in records a second."""
+
+    seconds: float
+    seed: int
+    workers: int
+    shards: int
+    rate: float
+    only: tuple[str, ...]
+
+
+class Chaos:
+    """What `run` started lives in `stack`."""
+
+    def __init__(
+        self, options: Options, folder: Path, teller: Teller, interrupts: Interrupts, stack: ExitStack
+    ) -> None:
+        self._options, self._folder, self._teller = options, folder, teller
+        self._interrupts, self._stack = interrupts, stack
+        self._ledger = folder / "ledger.jsonl"
+        self._memory: dict[str, int] = {}
+
+    def run(self) -> Result:
+        options, teller = self._options, self._teller
+        teller.phase("starting the emulator and the workers")
+        self._set_up()
+        self._go_on(START_SECONDS, self._all_read, "every worker to hold a lease")
+        teller.phase("attacking")
+        began = time.monotonic()
+        nemesis = Nemesis(allowed(options.only), options.seed, self.world, teller.history)
+        try:
+            while time.monotonic() - began < options.seconds:
+                nemesis.tick(time.monotonic() - began)
+                teller.under_way(nemesis.under_way())
+                self._tick()
+        finally:
+            nemesis.end()
+        teller.phase("draining: no faults and no load any more")
+        drained = self._drain()
+        teller.phase("stopping the workers")
+        self._stop()
+        teller.phase("verifying what is stored against what was put")
+        found = verify(os.environ, self._ledger, self._folder, self._interrupts)
+        teller.phase("done")
+        return self._result(nemesis.counts, found, drained)
+
+    def _set_up(self) -> None:
+        options = self._options
+        self._emulator = self._stack.enter_context(Emulator(interrupts=self._interrupts))
+        names = {"STREAM_NAME": NAME, "BUCKET": BUCKET, "PREFIX": PREFIX, "APPLICATION_NAME": APPLICATION}
+        os.environ.update(self._emulator.environment() | names)  # this process goes past the proxies
+        clients = Clients.open()
+        provision(Plan(NAME, BUCKET, APPLICATION, shards=options.shards), clients)
+        self._clients = clients
+        urls = self._emulator.endpoint_urls
+        s3, dynamodb = (
+            Wire(self._stack.enter_context(FaultProxy(urls[service], options.seed))) for service in ("s3", "dynamodb")
+        )
+        self._settings = dict(os.environ) | {
+            "AWS_ENDPOINT_URL_S3": s3.proxy.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.proxy.url,
+        }
+        workers = [self._worker(number) for number in range(1, options.workers + 1)]
+        self.supervisor = self._stack.enter_context(Supervisor(workers, self._teller.worker))
+        for worker in workers:
+            worker.wanted = True
+        self._feed = ChaosFeed(clients.kinesis, NAME, options.seed, options.rate, self._ledger)
+        self._watch = self._stack.enter_context(self._watching())
+        self.world = World(self.supervisor, s3, dynamodb, clients.kinesis, self._watch, self._leader, self._join)
+        self._stack.enter_context(self._feed)
+
+    def _watching(self) -> Watch:
+        from articles.s3 import S3ObjectStore  # its client takes a while to import
+
+        created = describe_stream(self._clients.kinesis, NAME).created
+        store = S3ObjectStore(BUCKET, region=self._emulator.region, endpoint_url=self._emulator.endpoint_urls["s3"])
+        return Watch(
+            Chains(RetryingStore(store, deadline=20.0), Layout(PREFIX), ()),
+            self._clients.dynamodb,
+            self._clients.kinesis,
+            self._clients.s3,
+            BUCKET,
+            APPLICATION,
+            (NAME, created),
+            lambda: dict(self._feed.progress.shards),
+            self._teller.note,
+        )
+
+    def _worker(self, number: int) -> Worker:
+        return Worker(f"worker-{number}", self._settings | VERSIONS[(number - 1) % len(VERSIONS)], self._folder)
+
+    def _join(self) -> Worker:
+        worker = self._worker(len(self.supervisor.workers) + 1)
+        self.supervisor.workers[worker.id] = worker
+        return worker
+
+    def _leader(self) -> str:
+        found = self._clients.dynamodb.get_item(
+            TableName=f"{APPLICATION}-CoordinatorState", Key={"key": {"S": "Leader"}}, ConsistentRead=True
+        )
+        return str(found.get("Item", {}).get("ownerName", {}).get("S", ""))
+
+    def _all_read(self) -> bool:
+        return {lease.owner for lease in self._watch.leases.values()} >= set(self.supervisor.workers)
+
+    def _tick(self) -> None:
+        self.supervisor.tick()
+        for checked in (self._emulator, self._feed, self._watch):
+            checked.check()
+        self._measure()
+        self._teller.show(self._watch, self._feed.progress)
+        self._interrupts.sleep(TICK_SECONDS)
+
+    def _go_on(self, seconds: float, ready: Any, what: str = "") -> float | None:
+        """Until it is ready; after how many seconds, None when it took longer. Raises UserError when `what` is said."""
+        began = time.monotonic()
+        while not ready():
+            if time.monotonic() - began > seconds:
+                if what:
+                    raise UserError(f"waited {seconds:.0f} s for {what}; the logs are in {self._folder}")
+                return None
+            self._tick()
+        return time.monotonic() - began
+
+    def _drain(self) -> float | None:
+        for wire in (self.world.s3, self.world.dynamodb):
+            wire.clear()
+        for number, worker in enumerate(self.supervisor, 1):
+            worker.resume()
+            worker.wanted = number <= self._options.workers
+        self._feed.stop()
+        return self._go_on(DRAIN_SECONDS, lambda: self._watch.behind() == 0)
+
+    def _stop(self) -> None:
+        self.supervisor.end()
+        self._go_on(STOP_SECONDS, lambda: all(worker.pid is None for worker in self.supervisor))
+        self._watch.stop()
+        self._watch.check()
+
+    def _measure(self) -> None:
+        for process in self._emulator.processes:
+            now = memory_mb(process.popen.pid)
+            self._memory[process.name] = max(now, self._memory.get(process.name, 0))
+
+    def _result(self, done: Counter[str], found: dict[str, Any], drained: float | None) -> Result:
+        events, complaints = Counter[str](), Counter[str]()
+        for worker in self.supervisor:
+            worker.log.read()
+            events += worker.log.events
+            complaints += worker.log.complaints
+        struck = self.world.s3.proxy.counts + self.world.dynamodb.proxy.counts
+        proofs = {
+            "adoptions": events["adopted"],
+            "answers_lost": struck["s3-answer-lost"] + struck["s3-stored-yet-500"],
+            "zombies_put_late": self.world.proofs["zombies_put_late"],
+            "shards_ended_in_adoption": events["adopted: shard end"],
+        }
+        bad = {said: number for said, number in complaints.items() if not said.startswith(EXPECTED)}
+        self._teller.say(f"children left or parked: {dict(complaints)}")
+        return Result(
+            seed=self._options.seed,
+            seconds=self._options.seconds,
+            put=self._feed.progress.records,
+            verify=found,
+            problems=self._watch.problems,
+            complaints=[f"{said} ({number} times)" for said, number in bad.items()],
+            proofs=proofs,
+            faults=done | struck,
+            restarts=self.supervisor.restarts,
+            drained_seconds=drained,
+            longest_rest_seconds=self._watch.longest_rest,
+            looks=self._watch.looks,
+            reshards=done["split"] + done["merge"] + done["zombie-at-shard-end"],
+            emulator_mb=self._memory,
+            notes=self._teller.notes,
+        )
+
+
+DECKS = (PROCESSES, STREAM, S3, DYNAMODB)
+
+
+def allowed(only: tuple[str, ...]) -> list[Deck[World]]:
+    """The decks with nothing but these kinds; all of it when none are named. Raises UserError for an unknown kind."""
+    kinds = {act.kind for deck in DECKS for act in deck.acts}
+    if unknown := set(only) - kinds:
+        raise UserError(f"there is no {', '.join(sorted(unknown))} to draw; there are {', '.join(sorted(kinds))}")
+    if not only:
+        return list(DECKS)
+    kept = [
+        replace(
+            deck,
+            acts=[act for act in deck.acts if act.kind in only],
+            first=[kind for kind in deck.first if kind in only],
+        )
+        for deck in DECKS
+    ]
+    return [deck for deck in kept if deck.acts]
+
+
+def memory_mb(pid: int) -> int:
+    """Resident; 0 where it cannot be told."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") >> 20

@@ -1,0 +1,102 @@
+"""How a chaos run shows itself: a live table on a terminal, plain lines elsewhere; the history goes into a file too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from local.chaos_watch import Watch
+from local.demo_view import Row, Snapshot, TerminalView
+from local.nemesis import Entry
+from local.producer import Progress
+
+PLAIN_SECONDS = 10.0
+
+
+class Teller:
+    """`history_file` gets every line with its seconds since the start. Threads may call `note`."""
+
+    def __init__(self, stream: IO[str], history_file: Path) -> None:
+        self.notes: list[str] = []
+        self._stream = stream
+        self._file = history_file.open("w", encoding="utf-8")
+        self._terminal = TerminalView(stream) if stream.isatty() else None
+        self._began = time.monotonic()
+        self._attack: float | None = None
+        self._phase = ""
+        self._under_way: Sequence[Entry] = ()
+        self._next = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - (self._attack or self._began)
+
+    def phase(self, phase: str) -> None:
+        self._phase, self._under_way = phase, ()
+        if phase == "attacking":
+            self._attack = time.monotonic()
+        self.say(f"== {phase}")
+
+    def say(self, line: str) -> None:
+        """A line of the history."""
+        self._write(f"{self.seconds:7.1f} s  {line}")
+
+    def history(self, entry: Entry) -> None:
+        self._write(str(entry))
+
+    def worker(self, worker: str, said: str) -> None:
+        self.say(f"{worker} {said}")
+
+    def note(self, said: str) -> None:
+        self.notes.append(f"{self.seconds:.0f} s: {said}")
+        self.say(f"note: {said}")
+
+    def under_way(self, entries: Sequence[Entry]) -> None:
+        self._under_way = entries
+
+    def show(self, watch: Watch, put: Progress) -> None:
+        if time.monotonic() < self._next:
+            return
+        totals, files = watch.chains.total.totals, watch.chains.total.objects
+        stored = totals.good + totals.rejected
+        if self._terminal is None:
+            self._next = time.monotonic() + PLAIN_SECONDS
+            line = f"{put.records:,} put, {stored:,} stored, {put.records - stored:,} behind, {files:,} files"
+            self._stream.write(f"{self.seconds:7.1f} s  {line}\n")
+            self._stream.flush()
+            return
+        self._next = time.monotonic() + 0.2
+        doing = "; ".join(entry.what or entry.kind for entry in self._under_way)
+        rows = []
+        for shard in watch.open_shards():
+            chain, lease = watch.chain(shard.id), watch.leases.get(shard.id)
+            group = chain.group
+            owner = (lease.owner if lease else None) or ""
+            put_there = put.shards[shard.id] - group.totals.rejected
+            rows.append(Row(shard.id, owner, group.totals.good, group.objects, group.value, put_there))
+        self._terminal.show(
+            Snapshot(
+                f"{self._phase}: {doing}" if doing else self._phase,
+                self.seconds,
+                put.records,
+                None,
+                stored,
+                totals.rejected,
+                files,
+                tuple(rows),
+            )
+        )
+
+    def close(self) -> None:
+        if self._terminal:
+            self._terminal.close()
+        self._file.close()
+
+    def _write(self, line: str) -> None:
+        self._file.write(f"{line}\n")
+        self._file.flush()
+        if self._terminal is None:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()

@@ -39,6 +39,7 @@ case ${1:-} in
         exec "$python" -P -m tests.fuzz "$@"
         ;;
     faults)
+        [[ ${2:-} != -h && ${2:-} != --help ]] || exec "$root/run_tests.sh" --help
         set_up tests
         cd "$root"
         shift

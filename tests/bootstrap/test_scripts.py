@@ -62,10 +62,8 @@ def test_help_sets_nothing_up(clone: Path, path: Path, script: str) -> None:
 def test_an_unknown_command_is_one_line_and_status_2(clone: Path, path: Path) -> None:
     done = run(clone, path, "run_kcl.sh", "dmeo")
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == "run_kcl.sh: there is no command dmeo; it is `demo`, `status`, or nothing for a worker (see --help)\n"
-    )
+    there = "it is `demo`, `chaos`, `status`, or nothing for a worker (see --help)"
+    assert done.stderr == f"run_kcl.sh: there is no command dmeo; {there}\n"
 
 
 def test_no_python_is_one_clear_line(clone: Path, path: Path) -> None:

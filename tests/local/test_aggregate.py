@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from aws_kinesis_agg import messages_pb2
+from aws_kinesis_agg.aggregator import messages_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -89,7 +89,7 @@ def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: 
     if start_chain_here:
         preflight.start_chain_here(_say)
         return
-    preflight.check(_say if check else _silent)
+    preflight.check(_say if check else _silent, _say)
     if check:
         _say(f"all is well: {settings.worker_id} can read {settings.stream_name}")
         return

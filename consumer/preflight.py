@@ -16,7 +16,7 @@ from articles.errors import StoreError, UserError
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.s3 import S3ObjectStore
-from consumer import bucket_checks
+from consumer import bucket_checks, permission_checks
 from consumer.chain_checks import Expected, Standing, problems
 from consumer.chain_restart import LEASE_SECONDS, restart
 from consumer.identity import Identity, identify
@@ -34,6 +34,7 @@ class Preflight:
 
     settings: Settings
     stream: Identity
+    kinesis: Any
     dynamodb: Any
     s3: Any
     store: S3ObjectStore
@@ -51,20 +52,28 @@ class Preflight:
         return cls(
             settings,
             identify(kinesis, settings.stream_name),
+            kinesis,
             aws.client("dynamodb", region=region, endpoint_url=settings.endpoint_url_dynamodb),
             aws.client("s3", region=region, endpoint_url=settings.endpoint_url_s3),
             S3ObjectStore(settings.bucket, region=region, endpoint_url=settings.endpoint_url_s3),
         )
 
-    def check(self, say: Say) -> None:
+    def check(self, say: Say, warn: Say) -> None:
         """All checks; `say` hears of each that is fine."""
         settings, stream = self.settings, self.stream
+        permission_checks.check_reads(self.kinesis, stream)
         say(f"ok  stream {stream.stream_arn}, made at {stream.created}, {len(stream.shards)} shards")
         ahead = bucket_checks.check_clock(self.s3, settings.bucket, settings.prefix, time.time())
         say(f"ok  clock, {abs(ahead):.0f} s from S3's")
         with self._store_errors():
             bucket_checks.check_create_once(self.store, settings.prefix)
         say(f"ok  bucket {settings.bucket} creates a key only once")
+        absent = permission_checks.check_tables(self.dynamodb, settings.application_name)
+        if absent:
+            warn(
+                f"there is no table {', '.join(absent)} yet: the daemon makes it, which takes longer and the right to "
+                "dynamodb:CreateTable; `articles provision` makes it beforehand"
+            )
         standings = self.standings()
         found = problems(standings, self.expected, time.time())
         if found:

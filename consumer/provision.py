@@ -72,14 +72,15 @@ def provision(plan: Plan, clients: Clients) -> Report:
         _stream(plan, plan.shards, clients, report)
     aws.describe_stream(clients.kinesis, plan.stream)  # a name that is wrong is told before anything is made
     _bucket(plan, clients, report)
-    tables = [_table(plan, clients, report, name, key) for name, key in _tables(plan.application)]
+    tables = [_table(plan, clients, report, name, key) for name, key in tables_of(plan.application)]
     for table in tables:
         aws.wait_until(f"table {table}", partial(_is_active, clients.dynamodb, table))
     seeded = seed_leases(clients.kinesis, clients.dynamodb, plan.stream, plan.application, plan.start_at)
     return Report(report.made, report.there, seeded.count, seeded.said)
 
 
-def _tables(application: str) -> list[tuple[str, str]]:
+def tables_of(application: str) -> list[tuple[str, str]]:
+    """The daemon's tables, each with its key."""
     return [
         (application, "leaseKey"),
         (f"{application}-CoordinatorState", "key"),

@@ -12,7 +12,16 @@ from typing import Final, NamedTuple
 from articles import __version__, schema
 from articles.avro import decode_articles, encode_article, encode_dead_letter
 from articles.chain import Link, ShardName, State, Totals
-from articles.container import BLOCK_BYTES, Block, assemble, compress, decompress, digest
+from articles.container import (
+    BLOCK_BYTES,
+    Block,
+    assemble,
+    compress,
+    decompress,
+    digest,
+    read_blocks,
+    read_header,
+)
 from articles.keys import Layout
 from articles.position import Position
 from consumer.decode import Article, Rejected
@@ -161,6 +170,24 @@ class OpenFile:
                 self._keep_after(position, block)
         for letter in dead:
             self.reject(letter.record, letter.rejected)
+
+    def release(self) -> None:
+        """Let go of the blocks' bytes while the body of the sealed file holds them, too."""
+        self._blocks = [(Block(block.count, b""), span) for block, span in self._blocks]
+
+    def reopen(self, body: bytes) -> None:
+        """Take the blocks' bytes back from the body of the sealed file."""
+        spans = [span for _, span in self._blocks]
+        self._blocks = list(zip(read_blocks(body, read_header(body)), spans, strict=True))
+
+    def extend(self, other: OpenFile) -> None:
+        """Take over what another file holds, which follows what this one holds."""
+        self._close_block()
+        self._blocks += other._blocks
+        self._open, self._open_bytes = other._open, other._open_bytes
+        self._dead += other._dead
+        self.size += other.size
+        self.records += other.records
 
     def _keep_after(self, position: Position, block: Block) -> None:
         for record in decode_articles(decompress(self.codec, block.data), block.count):

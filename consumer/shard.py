@@ -23,6 +23,7 @@ from articles.errors import ChainError, StoreUnavailable
 from articles.position import ZERO
 from articles.retry import RetryingStore
 from consumer.admission import check_start, lease_position
+from consumer.background import Background, InThread
 from consumer.checkpointing import Checkpointer, Checkpoints, LeaseGone
 from consumer.decode import Rejected, decode
 from consumer.enrich import Enricher
@@ -31,10 +32,10 @@ from consumer.idle import IdleTurn
 from consumer.lease_losses import LeaseLosses
 from consumer.live import Publisher
 from consumer.logs import Log
-from consumer.open_file import OpenFile, SealedFile
 from consumer.record import Record
 from consumer.shard_chain import ShardChain
 from consumer.shard_config import ShardConfig
+from consumer.writer import Writer
 
 SHUTDOWN_SECONDS: Final = 12.0
 """How long shutting down tries to seal; it fits the daemon's grace (`shutdownGraceMillis`, 20 s)."""
@@ -54,6 +55,7 @@ class Shard:
         log: Log,
         publisher: Publisher,
         losses: LeaseLosses,
+        background: Background = InThread,
     ) -> None:
         self._config = config
         self._store = store
@@ -65,8 +67,9 @@ class Shard:
         self._chain = ShardChain(store, config.layout, config.shard)
         self._checkpoints = Checkpoints(ZERO, clock, log)
         self._idle = IdleTurn(config.idle_turn)
-        self._file = OpenFile(config.codec)
-        self._opened = 0.0
+        self._writer = Writer(
+            config, self._chain, enrich.version, clock, log, publisher.live, background, self._line_up
+        )
         self._taken = ZERO  # stored or buffered up to here
         self._delivered = ZERO
         self._drift = clock.wall() - clock.monotonic()
@@ -90,6 +93,7 @@ class Shard:
         if self._dropping:
             return
         with self._callback(self._config.deadline_seconds):
+            self._writer.look()
             previous = None
             for record in records:
                 if previous and record.position <= previous:
@@ -97,8 +101,12 @@ class Shard:
                 previous = record.position
                 self._take(record)
                 self._delivered = max(self._delivered, record.position)
-            if self._file.records and self._clock.monotonic() - self._opened >= self._config.file_seconds:
-                self._seal(self._chain.state.page, "age")
+            if self._writer.aged:
+                self._writer.seal(self._chain.state.page, "age")
+            if millis_behind:
+                self._writer.look()
+            else:  # nothing waits to be encoded meanwhile, so the checkpoint need not wait for the next call
+                self._writer.settle()
             self._turn_when_idle(empty=not records, millis_behind=millis_behind)
             self._publisher.live.millis_behind = millis_behind
             self._checkpoints.commit(self._delivered, checkpointer)
@@ -126,17 +134,19 @@ class Shard:
         if self._dropping:
             return
         with self._callback(SHUTDOWN_SECONDS):
+            until = self._clock.monotonic() + SHUTDOWN_SECONDS
             try:
-                while self._file.records:
-                    self._seal(self._chain.state.page, "shutdown")
+                while self._writer.buffered:
+                    self._writer.seal(self._chain.state.page, "shutdown", until)
+                    self._writer.settle(until)
             except StoreUnavailable as error:
-                self._log.warning("shutdown-gave-up", buffered=self._file.records, reason=error)
+                self._log.warning("shutdown-gave-up", buffered=self._writer.buffered, reason=error)
             self._publish(now=True)  # the daemon may be gone before it says that the lease is lost
             self._checkpoints.commit(self._delivered, checkpointer, within=SHUTDOWN_CHECKPOINT_SECONDS)
 
     def lease_lost(self) -> None:
         """Drop everything: whoever holds the lease reads it again. Raises Leave when it is lost too often."""
-        self._log.info("lease-lost", buffered=self._file.records)
+        self._log.info("lease-lost", buffered=self._writer.buffered)
         self._drop()
         if not self._leaving and self._losses.note(self._clock.wall()):
             raise Leave(
@@ -155,7 +165,7 @@ class Shard:
 
     def _drop(self) -> None:
         self._dropping = True
-        self._file = OpenFile(self._config.codec)
+        self._writer.drop()
         self._publish(now=True)
 
     @contextmanager
@@ -169,7 +179,7 @@ class Shard:
         except ChainError as error:
             self.park(str(error))
         except LeaseGone:
-            self._log.info("lease-gone", buffered=self._file.records)
+            self._log.info("lease-gone", buffered=self._writer.buffered)
             self._drop()
 
     def _check_clock(self) -> None:
@@ -178,7 +188,7 @@ class Shard:
             raise Leave(Exit.CLOCK, f"the wall clock jumped by {jump:.0f} s")
 
     def _publish(self, *, now: bool = False) -> None:
-        self._publisher.live.buffered = self._file.records
+        self._publisher.live.buffered = self._writer.buffered
         self._publisher.publish(self._clock.wall(), self._clock.monotonic(), now=now)
 
     def _take(self, record: Record) -> None:
@@ -199,23 +209,21 @@ class Shard:
             if page is None or page <= self._chain.state.page:
                 break
             self._seal(page, "page turn")
-        if not self._file.records:
-            self._opened = self._clock.monotonic()
         self._append(record)
         self._taken = record.position
-        if self._file.size >= self._config.file_bytes or self._file.records >= self._config.file_records:
-            self._seal(self._chain.state.page, "size")
+        if self._writer.full:
+            self._writer.seal(self._chain.state.page, "size")
 
     def _append(self, record: Record) -> None:
         article = decode(record.data)
         if isinstance(article, Rejected):
             self._log.warning("rejected", position=record.position, reason=article.reason)
-            self._file.reject(record, article)
+            self._writer.reject(record, article)
             return
         try:
-            self._file.append(record, article, self._enrich(article.content), self._config.shard.shard)
+            self._writer.append(record, article, self._enrich(article.content))
         except (ValueError, TypeError, OverflowError) as error:
-            self._file.reject(record, Rejected("avro", type(error).__name__))
+            self._writer.reject(record, Rejected("avro", type(error).__name__))
 
     def _page_of(self, record: Record) -> str | None:
         """The page a record asks for: its arrival date, None where that says nothing."""
@@ -226,7 +234,7 @@ class Shard:
 
     def _turn_when_idle(self, *, empty: bool, millis_behind: int | None) -> None:
         root = self._chain.root
-        idle = empty and millis_behind == 0 and not self._file.records
+        idle = empty and millis_behind == 0 and self._writer.idle
         page = self._idle.due(idle=idle, page=self._chain.state.page if root else "", wall=self._clock.wall())
         if page is None:
             return
@@ -251,49 +259,15 @@ class Shard:
             return
         self._log.info("root-adopted", stored=self._chain.position)
         check_start(config, self._chain, ZERO, self._clock.wall())
-        self._settle()
+        self._line_up()
 
     def _seal(self, next_page: str, reason: str) -> None:
-        """Create the next link, or adopt the one that is there; then the state is past it and the rest is kept.
+        """Move the chain to a page, or to its END, and wait for that."""
+        self._writer.seal(next_page, reason)
+        self._writer.settle()
 
-        `next_page` is where the chain stands afterwards. With nothing buffered an empty link moves the page alone.
-        """
-        before = self._chain.state
-        if not self._file.records and next_page == before.page:
-            return
-        config = self._config
-        sealed = self._file.seal(config.layout, config.shard, before, next_page, config.worker, self._enrich.version)
-        ours = self._chain.append(sealed)
-        self._count(sealed, ours)
-        self._settle()
-        self._log.info(
-            "stored" if ours else "adopted",
-            key=sealed.key,
-            reason=reason,
-            records=sealed.link.totals.records,
-            bytes=len(sealed.body),
-            position=self._chain.position,
-            kept=self._file.records,
-        )
-
-    def _settle(self) -> None:
-        """Bring what is buffered in line with the chain's state."""
-        self._file.drop_through(self._chain.position)
+    def _line_up(self) -> None:
+        """The chain has moved."""
         self._taken = max(self._taken, self._chain.position)
         self._checkpoints.offer(self._chain.last)
         self._idle.reset()
-        if self._chain.state.ended and self._file.records:
-            raise ChainError(
-                f"{self._file.records} records lie beyond the end of the chain at {self._chain.position}, which "
-                "another writer has ended"
-            )
-
-    def _count(self, sealed: SealedFile, ours: bool) -> None:
-        live = self._publisher.live
-        if ours:
-            totals = sealed.link.totals
-            live.records += totals.good
-            live.rejected += totals.rejected
-            live.words += totals.words
-            live.objects += 1
-        live.last_position = str(self._chain.position)

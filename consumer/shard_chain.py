@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from articles import tail
 from articles.chain import Root, ShardName, State
 from articles.errors import ChainError
@@ -10,6 +12,14 @@ from articles.position import ZERO, Position
 from articles.retry import RetryingStore
 from articles.tail import StoredObject, Tail
 from consumer.open_file import SealedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where the chain stands after a link was created or adopted; `ours`: what it holds is what we wrote."""
+
+    tail: Tail
+    ours: bool
 
 
 class ShardChain:
@@ -55,15 +65,16 @@ class ShardChain:
             raise ChainError(f"the root {there.key} was there and is gone; roots are never deleted")
         return False
 
-    def append(self, sealed: SealedFile) -> bool:
-        """Create the link; True when it is ours. Otherwise another writer's stands there and is adopted, whoever wrote
-        it, with everything that follows it. Either way the state is past it.
+    def append(self, sealed: SealedFile) -> Appended:
+        """Create the link. Otherwise another writer's stands there and is adopted, whoever wrote it, with everything
+        that follows it. Either way the tail is past it; it is this chain's once `advance` is called, so that `append`
+        may run beside everything else here.
 
         Dead letters go first, so that a link never names a file that is not there. Their key holds their digest: what
         exists already is the same.
         """
-        tail_before = self._tail
-        if tail_before is None:
+        before = self._tail
+        if before is None:
             raise ValueError(f"{self.shard} has no root yet")
         if sealed.dead_letters:
             key, body = sealed.dead_letters
@@ -71,10 +82,12 @@ class ShardChain:
         there = self._store.create(sealed.key, sealed.body, sealed.link.summary.to_attributes())
         if there is None:
             stored = StoredObject(sealed.key, len(sealed.body), sealed.link.summary)
-            self._tail = Tail(tail_before.root, sealed.link.after, stored)
-            return True
+            return Appended(Tail(before.root, sealed.link.after, stored), ours=True)
         stored = tail.read_summary(self._store, there)
-        tail.check_step_at(stored.key, tail_before.state, stored.summary.after)
-        adopted = Tail(tail_before.root, stored.summary.after, stored)
-        self._tail = tail.follow(self._store, self.layout, adopted)
-        return stored.summary == sealed.link.summary  # our own, whose answer was lost
+        tail.check_step_at(stored.key, before.state, stored.summary.after)
+        adopted = Tail(before.root, stored.summary.after, stored)
+        ours = stored.summary == sealed.link.summary  # its answer was lost
+        return Appended(tail.follow(self._store, self.layout, adopted), ours)
+
+    def advance(self, to: Tail) -> None:
+        self._tail = to

@@ -6,9 +6,12 @@ import bisect
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
-from articles.errors import StoreUnavailable
+from articles.errors import ChainError, StoreError, StoreUnavailable
 from articles.store import ObjectInfo
+
+T = TypeVar("T")
 
 BEFORE = "before"
 AFTER = "after"
@@ -159,6 +162,48 @@ class MemoryStore:
                     return True
                 raise failure.error()
         return False
+
+
+class AtOnce(Generic[T]):
+    """In place of a thread: done as it begins. Only errors of the store and of the chain wait to be asked for; what
+    kills a process does so at once."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._error: Exception | None = None
+        try:
+            self._value = call()
+        except (StoreError, ChainError) as error:
+            self._error = error
+
+    def done(self) -> bool:
+        return True
+
+    def result(self, seconds: float | None = None) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+class WhenAsked(Generic[T]):
+    """In place of a thread that takes its time: begins when its result is asked for, or when `finish` is called."""
+
+    begun: ClassVar[list[WhenAsked[Any]]] = []
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._done: AtOnce[T] | None = None
+        self.begun.append(self)
+
+    def finish(self) -> None:
+        self._done = self._done or AtOnce(self._call)
+
+    def done(self) -> bool:
+        return self._done is not None
+
+    def result(self, seconds: float | None = None) -> T:
+        self.finish()
+        assert self._done
+        return self._done.result()
 
 
 class FakeClock:

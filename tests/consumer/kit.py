@@ -16,6 +16,7 @@ from articles.container import read_header
 from articles.keys import Layout
 from articles.position import Position
 from articles.retry import RetryingStore
+from consumer.background import Background
 from consumer.checkpointing import CheckpointRefused
 from consumer.enrich import WordCount
 from consumer.lease_losses import LeaseLosses
@@ -24,7 +25,7 @@ from consumer.logs import Log
 from consumer.record import Record
 from consumer.shard import Shard
 from consumer.shard_config import ShardConfig
-from tests.fakes import Effect, FakeClock, MemoryStore
+from tests.fakes import AtOnce, Effect, FakeClock, MemoryStore
 
 LAYOUT = Layout("p")
 SHARD = ShardName("My-Stream", 1_700_000_000, "shardId-000000000001")
@@ -134,7 +135,7 @@ class Bench:
 
 
 class Worker:
-    def __init__(self, bench: Bench, **changed: Any) -> None:
+    def __init__(self, bench: Bench, background: Background = AtOnce, **changed: Any) -> None:
         self.config = replace(CONFIG, **changed)
         self.lease = Lease(bench.store)
         self.log = io.StringIO()
@@ -150,6 +151,7 @@ class Worker:
             log,
             publisher,
             LeaseLosses(bench.state_dir, self.config.shard.shard),
+            background,
         )
 
     def process(self, *batch: Record, behind: int | None = 0) -> None:

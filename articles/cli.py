@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "watermark": ("articles.commands.watermark", "up to which day everything has been stored"),
     "files": ("articles.commands.files", "the stored files: ranges, counts, sizes, workers"),
     "head": ("articles.commands.head", "the first records of a file, readable"),
+    "dead-letters": ("consumer.dead_letters", "what was no valid article: list it, show it, put it back, mended"),
     "provision": ("consumer.provision", "make the bucket, the tables and the first leases"),
     "populate": ("local.populate", "put articles into a stream, generated or given"),
     "report": ("local.report", "wait until all that was put is stored, then show and prove it"),
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _top() -> argparse.ArgumentParser:
-    listed = "\n".join(f"  {name:<10} {summary}" for name, (_, summary) in COMMANDS.items())
+    listed = "\n".join(f"  {name:<12} {summary}" for name, (_, summary) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="articles",
         usage="articles COMMAND [options]",

@@ -77,8 +77,9 @@ class Layout:
     def replayed(self) -> str:
         return f"{self.prefix}/replayed"
 
-    def replayed_key(self, page: str, shard: ShardName, position: Position, attempt: int, what: str) -> str:
-        return f"{self.replayed}/dt={page}/{shard}-{position.padded}-{attempt}.{what}"
+    def replayed_key(self, page: str, shard: ShardName, position: Position) -> str:
+        """What the keys of a record's marks start with."""
+        return f"{self.replayed}/dt={page}/{shard}-{position.padded}"
 
     def parse_root(self, key: str) -> ParsedKey | None:
         parsed = _parse(_ROOT, key, f"{self.roots}/")

@@ -33,6 +33,10 @@ class Article:
     article_id: str = ""
     word_count: int | None = None
     """Instead of the right one."""
+    payload: bytes = b"\xff"
+    """Of a rejected one, as are reason and key."""
+    reason: str = "not_json"
+    partition_key: str | None = None
 
     @property
     def position(self) -> Position:
@@ -140,10 +144,10 @@ class Chain:
 
     def _dead_block(self, record: Article) -> Block:
         said = {
-            "reason": "not_json",
+            "reason": record.reason,
             "detail": "",
-            "payload": b"\xff",
-            "partition_key": None,
+            "payload": record.payload,
+            "partition_key": record.partition_key,
             "shard_id": self.shard.shard,
             "sequence_number": record.position.sequence,
             "sub_sequence_number": record.sub,

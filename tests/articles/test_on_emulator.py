@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,45 @@ def run(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return status, said.out or said.err
 
     return run
+
+
+def test_dead_letters_go_back_into_a_real_stream(emulator: Emulator, run: Run) -> None:
+    kinesis = aws.client("kinesis")
+    kinesis.create_stream(StreamName="Letters", ShardCount=2)
+    kinesis.get_waiter("stream_exists").wait(StreamName="Letters", WaiterConfig={"Delay": 1})
+    assert run("provision", "--stream", "Letters", "--application", "letters")[0] == 0
+    store = S3ObjectStore("my-bucket", region=emulator.region, endpoint_url=emulator.endpoint_urls["s3"])
+    created = aws.describe_stream(kinesis, "Letters").created
+    chain = Chain(store, shard=name(0, "Letters", created))
+    chain.root()
+    bad = [Article(n, None, payload=b'{"article_id":"%d"}' % n, partition_key=f"k{n}") for n in range(1, 151)]
+    chain.link([*bad, Article(200)])
+
+    replay = ("dead-letters", "replay", "--stream", "Letters", "--all", "--json")
+    status, out = run(*replay)
+    assert (status, json.loads(out.splitlines()[-1])["totals"]["skipped"]) == (1, 150)
+    mend = 'sed \'s/}$/,"content":"mended"}/\''
+    status, out = run(*replay, "--map", mend)
+    assert (status, json.loads(out.splitlines()[-1])["totals"]["put"]) == (0, 150)
+    status, out = run(*replay, "--map", mend)
+    assert (status, json.loads(out.splitlines()[-1])["totals"]["replayed before"]) == (0, 150)
+
+    found = Counter(record for shard in aws.list_shards(kinesis, "Letters") for record in on_shard(kinesis, shard.id))
+    assert found == Counter((b'{"article_id":"%d","content":"mended"}' % n, f"k{n}") for n in range(1, 151))
+    assert run("verify", "--deep", "--stream", "Letters")[0] == 0
+    assert json.loads(run("average", "--stream", "Letters", "--json")[1])["records"] == 1
+
+
+def on_shard(kinesis: Any, shard: str) -> Iterator[tuple[bytes, str]]:
+    """Everything that lies on it now."""
+    at = kinesis.get_shard_iterator(StreamName="Letters", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    iterator = at["ShardIterator"]
+    while True:
+        page = kinesis.get_records(ShardIterator=iterator)
+        yield from ((record["Data"], record["PartitionKey"]) for record in page["Records"])
+        if not page["Records"] and not page["MillisBehindLatest"]:
+            return
+        iterator = page["NextShardIterator"]
 
 
 def test_the_commands_over_a_real_stream(emulator: Emulator, run: Run) -> None:

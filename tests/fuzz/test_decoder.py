@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.decode import Article, Rejected
+from consumer.decode import Article, Rejected, decode
 from tests.consumer.payloads import BAD, GOOD
+from tests.fuzz import laws
 from tests.fuzz.corpus import ARTICLES, PACKERS, seeds
 from tests.fuzz.laws import check_decoded, check_stored, judge
 from tests.fuzz.reference import NotJson, Reader
@@ -100,6 +101,31 @@ def test_the_laws_hold_for_payloads_as_large_as_a_record(data: st.DataObject) ->
 
 def check_bounded(data: bytes) -> Article | Rejected:
     return check_decoded(data[: 1 << 20])
+
+
+def lenient(data: bytes) -> Article | Rejected:
+    """The decoder that people write."""
+    try:
+        said = json.loads(data)
+        return Article(said["article_id"], None, None, None, said["content"], None)
+    except (ValueError, KeyError, TypeError):
+        return Rejected("json", "")
+
+
+def blind(data: bytes) -> Article | Rejected:
+    """Ours, but for a key that stands twice."""
+    return decode(data.replace(b',"content":"d"', b""))
+
+
+def too_strict(data: bytes) -> Article | Rejected:
+    return Rejected("json", "") if b"\\u" in data else decode(data)
+
+
+@pytest.mark.parametrize("broken", [lenient, blind, too_strict])
+def test_the_laws_have_teeth(monkeypatch: pytest.MonkeyPatch, broken: Any) -> None:
+    monkeypatch.setattr(laws, "decode", broken)
+    with pytest.raises(AssertionError):
+        list(map(check_decoded, KEPT))
 
 
 def test_the_reference_is_strict() -> None:

@@ -5,6 +5,31 @@ unset CDPATH
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 source "$root/bootstrap/set_up.sh"
 
-set_up demo
+usage() {
+    cat <<'USAGE'
+usage: ./run_benchmarks.sh [NAME…] [OPTION…]   all benchmarks, or those named: both sides in turns, medians and ratios
+
+  child      CPU a record and file size of a shard's child, against the straightforward build
+  fleet      100 children at once: how long until all have answered, and how much memory each takes
+  memory     the peak of a child's memory, by file size, records a call and records in all
+  commands   `articles average`, `verify` and `files` over 10,000 objects, against listing alone
+
+  --json FILE   write the results there, - for standard output     --quick   less work: a look, not a measurement
+  --docs        put tables and plots into docs/performance.md      --list    the benchmarks, one a line
+  --profile     instead: where the child's CPU time goes
+
+CPU time and ratios bear a busy machine, times of a fleet's start and of commands do not: measure when it is quiet.
+The native child is built where there is a cargo, and left out elsewhere.
+USAGE
+}
+
+case " $* " in
+    *' -h '* | *' --help '*)
+        usage
+        exit
+        ;;
+esac
+
+set_up worker
 cd "$root"
 exec "$python" -P -m benchmarks "$@"

@@ -1,4 +1,4 @@
-"""The two shell scripts, up to where they hand over."""
+"""The shell scripts, up to where they hand over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def clone(tmp_path: Path) -> Path:
     """A clone in a folder with a space in its name."""
     clone = tmp_path / "a clone"
     shutil.copytree(ROOT / "bootstrap", clone / "bootstrap", ignore=shutil.ignore_patterns("__pycache__"))
-    for script in ("run_kcl.sh", "run_tests.sh"):
+    for script in ("run_kcl.sh", "run_tests.sh", "run_benchmarks.sh"):
         shutil.copy(ROOT / script, clone)
     return clone
 
@@ -51,7 +51,7 @@ def run(clone: Path, path: Path, *command: str, **environment: str) -> subproces
     )
 
 
-@pytest.mark.parametrize("script", ["run_kcl.sh", "run_tests.sh"])
+@pytest.mark.parametrize("script", ["run_kcl.sh", "run_tests.sh", "run_benchmarks.sh"])
 def test_help_sets_nothing_up(clone: Path, path: Path, script: str) -> None:
     done = run(clone, path, script, "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -129,5 +129,5 @@ def test_a_set_up_that_fails_ends_the_script_with_its_status(clone: Path, path: 
 
 
 def test_every_script_is_executable() -> None:
-    scripts = ("run_kcl.sh", "run_tests.sh", ".ci/run", "bootstrap/requirements/lock.sh")
+    scripts = ("run_kcl.sh", "run_tests.sh", "run_benchmarks.sh", ".ci/run", "bootstrap/requirements/lock.sh")
     assert [script for script in scripts if not os.access(ROOT / script, os.X_OK)] == []

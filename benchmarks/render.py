@@ -1,0 +1,87 @@
+"""Results as tables and plots: Markdown and SVG, put where `docs/performance.md` shows them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+from articles.errors import UserError
+from benchmarks.bench import Result
+
+HEADS: Final = ("what", "unit", "ours", "other", "against", "ratio", "goal", "met")
+NUMBERS: Final = (2, 3, 5)
+WIDTH, NAMES, BARS, ROW, GAP = 900, 330, 440, 20, 14
+COLOURS: Final = {"ours": "#1f77b4", "plain": "#c0504d", "native": "#6aa84f"}
+OTHER_COLOUR: Final = "#999999"
+
+
+def cells(result: Result) -> Sequence[str]:
+    """As they stand in a table's row, under HEADS."""
+    met = "" if result.met is None else "yes" if result.met else "no"
+    ours, other = number(result.ours), number(result.other)
+    goal = str(result.goal or "")
+    return (result.name, result.unit, ours, other, result.against, f"{result.ratio:.2f}", goal, met)
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def markdown(results: Iterable[Result]) -> str:
+    rule = ["---:" if column in NUMBERS else "---" for column in range(len(HEADS))]
+    rows = [HEADS, rule, *(cells(result) for result in results)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def svg(results: Sequence[Result]) -> str:
+    """A group of bars for each measure, as long as they are against the group's largest."""
+    parts: list[str] = []
+    y = GAP
+    for (name, unit), group in groupby(results, lambda result: (result.name, result.unit)):
+        found = list(group)
+        bars = {"ours": found[0].ours} | {result.against: result.other for result in found}
+        parts.append(_text(8, y + 14, f"{name} ({unit})"))
+        y += ROW
+        for side, value in bars.items():
+            length = BARS * value / max(bars.values())
+            colour = COLOURS.get(side, OTHER_COLOUR)
+            parts.append(_text(NAMES - 8, y + 14, side, "end"))
+            parts.append(f'<rect x="{NAMES}" y="{y + 2}" width="{length:.1f}" height="{ROW - 4}" fill="{colour}"/>')
+            parts.append(_text(NAMES + length + 6, y + 14, number(value)))
+            y += ROW
+        y += GAP
+    frame = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" font-family="sans-serif" font-size="13">'
+    )
+    return "\n".join([frame, f'<rect width="{WIDTH}" height="{y}" fill="white"/>', *parts, "</svg>"]) + "\n"
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def write(page: Path, found: Mapping[str, Sequence[Result]]) -> None:
+    """Put each benchmark's table between its two marks on the page, and its plot beside the page. Raises UserError."""
+    text = page.read_text("utf-8")
+    for name, results in found.items():
+        begin, end = f"<!-- {name}: made by run_benchmarks.sh -->", f"<!-- {name}: end -->"
+        before, mark, rest = text.partition(begin)
+        _, other_mark, after = rest.partition(end)
+        if not mark or not other_mark:
+            raise UserError(f"{page} has no place for {name}: the lines {begin} and {end}")
+        plot = page.with_suffix("") / f"{name}.svg"
+        plot.parent.mkdir(exist_ok=True)
+        plot.write_text(svg(results), "utf-8")
+        shown = f"![{name}]({plot.parent.name}/{plot.name})"
+        text = f"{before}{begin}\n{markdown(results)}\n\n{machine()}.\n\n{shown}\n{end}{after}"
+    page.write_text(text, "utf-8")

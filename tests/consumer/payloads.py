@@ -86,5 +86,7 @@ BAD = {
     "a line break in a string": (b'{"article_id":"a","content":"a\nb"}', "json"),
     "an unknown escape": (b'{"article_id":"a","content":"\\x41"}', "json"),
     "gzip that is cut short": (gzip.compress(GOOD + b"}")[:-9], "compressed"),
+    "a gzip bomb": (gzip.compress(bytes(1 << 23)), "compressed"),
+    "a zstd bomb": (zstd.compress(bytes(1 << 23)), "compressed"),
     "zstd that is cut short": (zstd.compress(GOOD + b"}")[:-1], "compressed"),
 }

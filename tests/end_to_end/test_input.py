@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,28 +12,12 @@ from articles.retry import RetryingStore
 from articles.s3 import S3ObjectStore
 from consumer.idle import AFTER_MIDNIGHT_SECONDS
 from local.source import outgoing
+from tests.consumer import payloads
 from tests.end_to_end.conftest import MakePipeline
 from tests.end_to_end.pipeline import Pipeline
 
 BUSY, IDLE = "shardId-000000000000", "shardId-000000000001"
-GOOD = {"article_id": "a", "content": "four words are here"}
-BAD = {
-    b"": "empty",
-    b"\xff\xfe\x00": "encoding",
-    json.dumps(GOOD).encode("utf-16"): "encoding",
-    b"\xef\xbb\xbf" + json.dumps(GOOD).encode(): "json",
-    b"not JSON": "json",
-    b"[]": "object",
-    b'{"content": "no id"}': "missing",
-    b'{"article_id": "a", "content": null}': "null",
-    b'{"article_id": "", "content": "x"}': "empty-field",
-    b'{"article_id": 7, "content": "x"}': "type",
-    b'{"article_id": "a", "content": "x", "content": "y"}': "duplicate-key",
-    b'{"article_id": "a", "content": "x", "n": 1e999}': "number",
-    b'{"article_id": "a", "content": "\\ud800"}': "json",
-    b'{"article_id": "a", "content": "x", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}": "depth",
-    gzip.compress(b"x" * 100)[:-4]: "compressed",
-}
+BAD = dict(payloads.BAD.values())
 
 
 def test_bad_input_between_good_and_pages_that_turn(make_pipeline: MakePipeline) -> None:

@@ -48,6 +48,7 @@ DOMAIN = {
     "consumer.decode",
     "consumer.enrich",
     "consumer.exits",
+    "consumer.flood",
     "consumer.idle",
     "consumer.open_file",
     "consumer.payload",

@@ -101,7 +101,6 @@ def files(
 
     def name(found: tuple[str, ParsedKey]) -> tuple[str, ParsedKey, Link | str] | None:
         link = _link_that_names(store, layout, *found)
-        progress(1)
         return (*found, link) if link and (isinstance(link, str) or wanted.may_be_in(link, found[0])) else None
 
     def read(named: tuple[str, ParsedKey, Link | str]) -> DeadLetterFile:
@@ -114,8 +113,13 @@ def files(
             problem = str(error)
         return DeadLetterFile(key, parsed.page, parsed.shard, problem=problem)
 
-    named = (answer for answer in many(name, _listed(store, layout, wanted.chains)) if answer)
-    yield from many(read, named, WORKERS, WINDOW)
+    def named() -> Iterator[tuple[str, ParsedKey, Link | str]]:
+        for answer in many(name, _listed(store, layout, wanted.chains)):
+            progress(1)
+            if answer:
+                yield answer
+
+    yield from many(read, named(), WORKERS, WINDOW)
 
 
 def _listed(store: RetryingStore, layout: Layout, chains: Selection) -> Iterator[tuple[str, ParsedKey]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 
+from articles.errors import ChainError, StoreError, StoreUnavailable
 from articles.position import ZERO, Position
 from consumer.checkpointing import CheckpointRefused
 from consumer.record import Record
@@ -18,6 +20,8 @@ from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+T = TypeVar("T")
 
 SHARD_END: Final = Position(10**56, 0, "SHARD_END")
 QUEUE: Final = 12
@@ -65,18 +69,20 @@ class Child:
     `next` is the index of the record fetched next; `drops` are sub-records that its de-aggregation loses."""
 
     number: int
-    application: int
     shard: StreamShard
+    application: int
     lease: Lease
     worker: str
-    consumer: Shard
     next: int
     block_bytes: int
     stored_before: dict[str, int]
-    drops: frozenset[At] = frozenset()
+    drops: frozenset[At]
+    consumer: Shard = field(init=False)
     alive: bool = True
     queue: deque[tuple[list[Record], int]] = field(default_factory=deque)
     last: list[Record] = field(default_factory=list)
+    threads: list[Later[Any]] = field(default_factory=list)
+    """Work beside its callbacks that has not been done yet."""
 
     def __str__(self) -> str:
         return f"{self.worker}#{self.number}"
@@ -107,6 +113,43 @@ class Child:
             bound = stored.get(name, 0) - self.stored_before.get(name, 0)
             if getattr(live, name) > bound:
                 raise Violation(6, f"{self.worker} counts {getattr(live, name)} {name}, it stored {bound}")
+
+
+class Later(Generic[T]):
+    """Work beside the callbacks: at once, at some later step of its process, or not before it is waited for."""
+
+    def __init__(self, world: World, child: Child, call: Callable[[], T]) -> None:
+        self._world, self._child, self._call = world, child, call
+        self._outcome: Callable[[], T] | None = None
+        child.threads.append(self)
+        if random() < 0.4:
+            self.run()
+
+    def run(self) -> None:
+        """Raises what ends the process; what the work itself raises waits for `result`."""
+        self._child.threads.remove(self)
+        try:
+            value = self._call()
+        except (StoreError, ChainError) as error:
+            self._outcome = partial(_throw, error)
+        else:
+            self._outcome = lambda: value
+
+    def done(self) -> bool:
+        return self._outcome is not None
+
+    def result(self, seconds: float | None = None) -> T:
+        if self._outcome is None:
+            if seconds is not None and self._world.faults and random() < 0.1:
+                self._world.time.turn(seconds)
+                raise StoreUnavailable("the store has not answered yet")
+            self.run()
+        assert self._outcome is not None
+        return self._outcome()
+
+
+def _throw(error: Exception) -> NoReturn:
+    raise error
 
 
 @dataclass(slots=True)

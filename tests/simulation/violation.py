@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+UNEXPECTED: Final = 0
 INVARIANTS: Final = {
+    UNEXPECTED: "the consumer raises nothing unexpected",
     1: "every record put is stored in exactly one place",
     2: "from its root, a shard's links form one line",
     3: "positions increase inside an object",
@@ -16,7 +18,7 @@ INVARIANTS: Final = {
     9: "after the load everything is read in a bounded number of calls",
     10: "records lie on the page of their arrival",
 }
-"""1 to 9, and what readers of a page rely on."""
+"""1 to 9 are the promise; 10 is what readers of a page rely on."""
 
 
 class Violation(AssertionError):

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from random import choice, randint, random, uniform
 from typing import Final
 
@@ -27,16 +28,18 @@ from consumer.live import Live, Publisher
 from consumer.logs import Log
 from consumer.shard import Shard
 from consumer.shard_config import ShardConfig
-from tests.simulation.bucket import STEPS, Bucket
+from tests.simulation.bucket import STEPS, Bucket, Put
 from tests.simulation.chains import LAYOUT, Chains
-from tests.simulation.daemon import QUEUE, SHARD_END, Child, Error, FakeCheckpointer, Lease, Time, WorkerClock
+from tests.simulation.daemon import QUEUE, SHARD_END, Child, Error, FakeCheckpointer, Later, Lease, Time, WorkerClock
 from tests.simulation.stream import DAY, At, Stream, StreamShard
-from tests.simulation.violation import Violation
+from tests.simulation.violation import UNEXPECTED, Violation
 
 RETENTION = 30 * DAY
 WORKERS = ("w1", "w2", "w3")
 CUTS = ((500, 100), (3000, 100), (100_000, 4), (100_000, 25), (100_000, 100))
 """Bytes and records at which a file is cut."""
+STRIKES = 0.09
+"""At which part of all steps something strikes."""
 NESTED = 3
 """How many stopped workers, one inside the other, a schedule may have."""
 MOST_STEPS = 20_000
@@ -85,6 +88,8 @@ class World:
         self.operations = [what for what, often in self._operations() if random() < often]
         self.weak_spot = choice(STEPS)
         """Where this schedule's workers crash most."""
+        self.on_the_way: list[Put] = []
+        """Requests whose senders have given up, or died."""
         self.counts: Counter[str] = Counter()
         self.steps = 0
         self.history: list[str] | None = None
@@ -112,6 +117,8 @@ class World:
     # What happens
 
     def act(self) -> None:
+        if self.on_the_way and random() < 0.1:
+            self.land()
         chance = random()
         shard = choice(self.stream.live)
         if chance < 0.22:
@@ -130,6 +137,13 @@ class World:
         elif alive := [child for child in self.children if child.alive and child not in self.running]:
             self._daemon_acts(choice(alive))
 
+    def land(self) -> None:
+        """A request reaches S3 late."""
+        put = self.on_the_way.pop()
+        self.tell("the late request for {} arrives", put[0])
+        if self.bucket.land(put):
+            self.counts["late puts"] += 1
+
     def _operate(self, shard: StreamShard) -> None:
         """Rare things, each in some schedules only."""
         if self.operations and random() < 0.7:
@@ -141,6 +155,8 @@ class World:
             self.tell("the stream was split or merged")
 
     def _daemon_acts(self, child: Child) -> None:
+        if child.threads and random() < 0.5:
+            self._call(child, self._run_threads)
         chance = random()
         if chance < 0.04:
             self.shutdown(child)
@@ -212,7 +228,7 @@ class World:
         at = choice(beyond)
         child = self._child(0, shard, Lease(at))
         self.tell("{} starts at {}, of another application", child, at)
-        survived = self._call(child, "start", at.sequence, at.sub)
+        survived = self._call(child, child.consumer.start, at.sequence, at.sub)
         child.alive = False
         if survived and (at.number, at.sub) > line.at and not child.parked:
             raise Violation(4, f"a lease at {at}, past the chain's end {line.at}, was taken")
@@ -244,35 +260,34 @@ class World:
         clock = self.clocks[worker]
         if abs(clock.wrong) > 300:
             clock.wrong = uniform(-300, 300)  # the launcher refuses more
-        live = Live(shard.name.shard, worker, 0, 0.0)
-        consumer = self._consumer(shard, worker, clock, Publisher(None, live))
         drops: frozenset[At] = frozenset()
+        line = self.chains.line(shard)
         if self.drops and self.faults and random() < 0.3:
             # What one worker's de-aggregation drops, another may never see: it is not owed.
-            drops = frozenset(at for at in shard.at if at[1] and at > self.chains.line(shard).at and random() < 0.2)
+            drops = frozenset(at for at in shard.at if at[1] and at > line.at and random() < 0.2)
             shard.excused |= drops
         at = lease.checkpoint
-        line = self.chains.line(shard)
         child = Child(
             self._numbers,
-            application,
             shard,
+            application,
             lease,
             worker,
-            consumer,
             shard.after((at.number, at.sub)) if at else 0,
             choice((150, 1000, 64 << 10)),
             dict(line.by_worker.get(worker, {})),
             drops,
         )
+        child.consumer = self._consumer(child, clock)
         self.children.append(child)
         return child
 
-    def _consumer(self, shard: StreamShard, worker: str, clock: WorkerClock, publisher: Publisher) -> Shard:
+    def _consumer(self, child: Child, clock: WorkerClock) -> Shard:
+        name, worker = child.shard.name, child.worker
         file_bytes, file_records = choice(CUTS)
         config = ShardConfig(
             layout=LAYOUT,
-            shard=shard.name,
+            shard=name,
             worker=worker,
             start_mode="TRIM_HORIZON",
             stream_arn="arn",
@@ -286,9 +301,10 @@ class World:
             deadline_seconds=30.0,
         )
         store = RetryingStore(self.bucket, clock, 30.0)
-        losses = LeaseLosses(None, shard.name.shard)
         enrich = NewWordCount() if random() < 0.3 else WordCount()
-        return Shard(config, store, enrich, clock, Events(self), publisher, losses)
+        publisher = Publisher(None, Live(name.shard, worker, 0, 0.0))
+        losses = LeaseLosses(None, name.shard)
+        return Shard(config, store, enrich, clock, Events(self), publisher, losses, partial(Later, self, child))
 
     def deliver(self, child: Child, most: int) -> None:
         """The next batch, once fetched; now and then the last one again."""
@@ -338,18 +354,25 @@ class World:
 
     def lose_lease(self, child: Child) -> None:
         self.call(child, "lease_lost")
+        if random() < 0.5:  # the process ends a moment later
+            self._call(child, self._run_threads)
         child.alive = False
 
     def call(self, child: Child, name: str, *arguments: object) -> bool:
         """One callback; False when the child did not survive it. A child may park only over what another one's
         end has left out."""
-        survived = self._call(child, name, *arguments)
+        survived = self._call(child, getattr(child.consumer, name), *arguments)
         reason = child.parked
         if survived and reason and not (child.shard.excused and "beyond the end of the chain" in reason):
             raise Violation(9, f"parked: {reason}")
         return survived
 
-    def _call(self, child: Child, name: str, *arguments: object) -> bool:
+    def _run_threads(self) -> None:
+        for work in list(self.running[-1].threads):
+            if not work.done():
+                work.run()
+
+    def _call(self, child: Child, what: Callable[..., None], *arguments: object) -> bool:
         if not child.alive or child in self.running:
             return False
         globals_of_file = vars(open_file)
@@ -357,11 +380,15 @@ class World:
         globals_of_file["BLOCK_BYTES"] = child.block_bytes
         self.running.append(child)
         try:
-            getattr(child.consumer, name)(*arguments)
+            what(*arguments)
         except (Crash, Leave, StoreError) as end:
             self.counts[type(end).__name__] += 1
             self.tell("leaves: {!r}", end)
             child.alive = False
+        except Violation:
+            raise
+        except Exception as error:
+            raise Violation(UNEXPECTED, f"{type(error).__name__}: {error}") from error
         finally:
             self.running.pop()
             globals_of_file["BLOCK_BYTES"] = block_bytes
@@ -373,10 +400,15 @@ class World:
         self.tell("writes {} ({} bytes) {}", key, len(body), attributes.get("after", ""))
         self.chains.written(key, body, attributes, replaced)
 
-    def _store_step(self, where: str) -> bool:
+    def _store_step(self, where: str, put: Put | None) -> bool:
         if self._store_down > self.time.monotonic and self.faults:
             raise StoreUnavailable(f"down {where}")
-        return self.step(where, StoreUnavailable) and "create" in where
+        try:
+            return self.step(where, StoreUnavailable) and "create" in where
+        except (Crash, StoreUnavailable):
+            if put is not None and random() < 0.4:
+                self.on_the_way.append(put)
+            raise
 
     def throttled(self) -> bool:
         return self._throttled > self.time.monotonic and self.faults
@@ -388,8 +420,10 @@ class World:
             raise Violation(9, f"{MOST_STEPS} steps of I/O: somebody goes round and round")
         if not self.faults or self.calm or not self.running:
             return False
+        if self.running[-1].threads and random() < 0.3:
+            self._run_threads()
         chance = random() if where != self.weak_spot or random() > 0.3 else 0.0
-        if chance > 0.07:
+        if chance > STRIKES:
             return False
         return self._strike(chance, where, unanswered)
 
@@ -398,22 +432,22 @@ class World:
             self.counts["crashes"] += 1
             self.counts[f"crash {where}"] += 1
             raise Crash(where)
-        if chance < 0.02:
+        if chance < 0.025:
             self.counts["lost answers"] += 1
             self.tell("no answer {}", where)
             raise unanswered(where)
-        if chance < 0.021:
+        if chance < 0.026:
             self._store_down = self.time.monotonic + choice((5.0, 100.0))
-        elif chance < 0.022:
+        elif chance < 0.027:
             self._throttled = self.time.monotonic + choice((5.0, 100.0))
-        elif chance < 0.023:
-            raise StoreRefused(where) if unanswered is StoreUnavailable else unanswered(where)
         elif chance < 0.028:
+            raise StoreRefused(where) if unanswered is StoreUnavailable else unanswered(where)
+        elif chance < 0.035:
             self.counts["conflicts"] += 1
             return True
-        elif chance < 0.035:
+        elif chance < 0.04:
             self.time.turn(choice((0.5, 20.0, 400.0)))
-        elif chance < 0.042:
+        elif chance < 0.05:
             self._hand_over(self.running[-1])
         elif len(self.running) < NESTED:
             self.counts["stops"] += 1
@@ -439,6 +473,8 @@ class World:
         shards that an operator must let go on."""
         self.faults = False
         self.bucket.hidden = 0
+        while self.on_the_way:
+            self.land()
         waiting: set[str] = set()
         if random() < 0.7:
             for child in self.children:
@@ -455,6 +491,7 @@ class World:
     def _drain(self, application: int, shard: StreamShard, waiting: set[str]) -> None:
         lease = self.lease(application, shard)
         child = next((one for one in self.children if one.alive and one.number == lease.owner and not one.parked), None)
+        restarted = False
         for _ in range(len(shard.puts) // 50 + QUEUE + 40):
             if lease.checkpoint is SHARD_END:
                 return
@@ -462,7 +499,11 @@ class World:
                 child = self.start(application, shard)
                 if child is None:
                     raise Violation(9, f"{shard.key} does not start")
+            elif child.parked and not restarted:
+                child, restarted = None, True
             elif child.parked:
+                if not self.drops:
+                    raise Violation(9, f"parked: {child.parked}")
                 waiting.add(shard.key)
                 return
             elif not child.read_all:

@@ -45,7 +45,8 @@ def test_a_dead_workers_buffer_is_stored_after_the_trim_horizon_has_passed_it(ma
         deliver(dead, 1, 8, begin_at="TRIM_HORIZON", stored="5:0")
         deliver(successor, 9, 12, begin_at="5")
         deliver(dead, 9, 10, stored="10:0")
-        deliver(successor, 13, 18, stored="15:0")
+        deliver(successor, 13, 13, stored="10:0")
+        deliver(successor, 14, 15, stored="15:0")
     assert line(pipeline) == [("dead", 1, 5), ("dead", 6, 10), ("next", 11, 15)]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.end_to_end.conftest import MakePipeline
 from tests.end_to_end.pipeline import Pipeline
 from tests.end_to_end.test_input import begin_chains
@@ -16,6 +18,7 @@ Sample = tuple[str | None, frozenset[str]]
 """The last complete day that the command told of, and the keys that were there afterwards."""
 
 
+@pytest.mark.soak
 def test_a_day_that_is_complete_never_grows(make_pipeline: MakePipeline) -> None:
     """All chains were begun two days ago. One shard is busy, one idle, one ends without a single record, and its
     children begin: all turn their pages, each in its own time."""

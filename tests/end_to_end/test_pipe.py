@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import MakePipeline
 from tests.end_to_end.worker import PROJECT
 
@@ -28,6 +30,7 @@ if "consumer.launcher" not in sys.orig_argv:
 """
 
 
+@pytest.mark.soak
 def test_what_others_print_in_a_child_does_not_reach_the_daemon(make_pipeline: MakePipeline, tmp_path: Path) -> None:
     """A thread prints halves of lines and whole answers without end, through Python and past it."""
     (tmp_path / "sitecustomize.py").write_text(NOISE)

@@ -7,7 +7,6 @@ from collections.abc import Generator
 from random import Random
 
 from local.chaos_reshard import split
-from local.chaos_watch import owner_of
 from local.chaos_world import LEADERS, PUT, World, pause, pick, until
 from local.fault_proxy import Action, Fault
 from local.nemesis import Act, Deck, Impossible, Steps
@@ -42,7 +41,7 @@ def kill_child_after_put(world: World, draw: Random) -> Steps:
     """It is stored, but the child never learns."""
     _, shard, _ = world.victim(draw)
     said = f"kill -9 of the child of {shard} after a put, before its checkpoint"
-    lost = Fault("s3-answer-lost", Action.LOSE, methods=PUT, pattern=f"*/data/*-{shard}-*", left=1)
+    lost = Fault("s3-answer-lost", Action.LOSE, methods=PUT, pattern=f"*/data/*{shard}-*", left=1)
     holder = yield from _putting(world, shard, lost, said)
     return (yield from _kill_holder(world, holder, shard, said))
 
@@ -70,7 +69,7 @@ def kill_daemon_in_put(world: World, draw: Random) -> Steps:
 def kill_all(world: World, draw: Random) -> Steps:
     """As when the power fails: daemons and children at once; mostly not where the leader is."""
     worker, shard, _ = world.victim(draw)
-    leader = world.leader() if draw.random() >= LEADERS else ""
+    leader = world.watch.leader if draw.random() >= LEADERS else ""
     running = [worker for worker in world.supervisor.running() if worker.id != leader]
     said = f"kill -9 of daemons and children: {', '.join(worker.id for worker in running)}"
     for each in running:
@@ -97,7 +96,7 @@ def stop_daemon(world: World, draw: Random) -> Steps:
     worker.send(signal.SIGSTOP, [worker.pid or 0])
     try:
         yield from pause(seconds, said)
-        moved = owner_of(world.watch.leases, shard) != worker.id
+        moved = world.watch.owner(shard) != worker.id
     finally:
         worker.resume()
     return "its leases had moved" if moved else "its leases had not moved"
@@ -153,10 +152,10 @@ def _zombie(world: World, shard: str, said: str) -> Steps:
         return NO_PUT
     worker, pid = holder
     said = f"{said}: {worker.id}{_leading(world, worker)}"
-    daemon, before, adopted = worker.pid or 0, world.chain_at(shard), worker.log.events["adopted"]
+    daemon, before, adopted = worker.pid or 0, world.watch.at(shard), worker.log.events["adopted"]
     worker.send(signal.SIGSTOP, [pid, daemon])
     try:
-        moved = yield from until(lambda: world.chain_at(shard) != before, MOVE_SECONDS, said)
+        moved = yield from until(lambda: world.watch.at(shard) != before, MOVE_SECONDS, said)
     finally:
         worker.resume()
     if moved is None:
@@ -169,7 +168,7 @@ def _zombie(world: World, shard: str, said: str) -> Steps:
 
 def _held(world: World, shard: str, seconds: float, said: str) -> Generator[str, None, Child | None]:
     """The next link of the shard waits on its way to S3; whose it is."""
-    hold = Fault("s3-put-held", Action.HOLD, methods=PUT, pattern=f"*/data/*-{shard}-*", left=1, seconds=seconds)
+    hold = Fault("s3-put-held", Action.HOLD, methods=PUT, pattern=f"*/data/*{shard}-*", left=1, seconds=seconds)
     return (yield from _putting(world, shard, hold, said))
 
 
@@ -192,10 +191,10 @@ def _kill_holder(world: World, holder: Child | None, shard: str, said: str) -> S
 def _back(world: World, worker: Worker, shard: str, said: str) -> Steps:
     """Until the shard gets on, whoever reads it."""
     yield said
-    starts, before = worker.starts, world.chain_at(shard)
+    starts, before = worker.starts, world.watch.at(shard)
     again = yield from until(lambda: worker.starts > starts, END_SECONDS, said)
-    before = before if again is None else world.chain_at(shard)
-    stored = yield from until(lambda: world.chain_at(shard) != before, END_SECONDS, said)
+    before = before if again is None else world.watch.at(shard)
+    stored = yield from until(lambda: world.watch.at(shard) != before, END_SECONDS, said)
     return f"{_after(again, 'started again')}, {shard} {_after(stored, 'stored again')}"
 
 
@@ -218,7 +217,7 @@ def _stop(worker: Worker) -> None:
 
 
 def _leading(world: World, worker: Worker) -> str:
-    return " (the leader)" if worker.id == world.leader() else ""
+    return " (the leader)" if worker.id == world.watch.leader else ""
 
 
 def _after(seconds: float | None, what: str) -> str:
@@ -236,6 +235,7 @@ PROCESSES: Deck[World] = Deck(
         Act("kill-all", kill_all),
         Act("terminate", terminate),
         Act("stop-daemon", stop_daemon),
+        Act("zombie", zombie),
         Act("zombie", zombie),
         Act("zombie-at-shard-end", zombie_at_shard_end),
         Act("leave", leave_for_a_while),

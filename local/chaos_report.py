@@ -57,7 +57,7 @@ class Result:
     longest_rest_seconds: float
     looks: int
     reshards: int
-    emulator_mb: Mapping[str, int]
+    memory_mb: Mapping[str, int]
     notes: Sequence[str] = field(default=())
 
     @property
@@ -103,7 +103,7 @@ class Result:
             "unknown": self.verify["counts"].get("unknown", 0),
             "looks": self.looks,
             "longest_rest_seconds": round(self.longest_rest_seconds, 1),
-            "emulator_mb": dict(self.emulator_mb),
+            "memory_mb": dict(self.memory_mb),
             **{name: self.proofs.get(name, 0) for name in MUST_HAPPEN if name != "adoptions"},
             "records_put": self.put,
             "records_stored": self.verify["records"],

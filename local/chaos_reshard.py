@@ -47,11 +47,7 @@ def split(world: World, shard_id: str) -> str:
 
 
 def _watched(world: World, closed: list[str], said: str) -> Steps:
-    def ended() -> bool:
-        tails = [world.watch.chain(shard).tail for shard in closed]
-        return all(tail and tail.state.ended for tail in tails)
-
-    took = yield from until(ended, STORED_SECONDS, said)
+    took = yield from until(lambda: all(map(world.watch.ended, closed)), STORED_SECONDS, said)
     return f"not ended within {STORED_SECONDS:.0f} s" if took is None else f"ended after {took:.1f} s"
 
 

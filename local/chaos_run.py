@@ -21,7 +21,7 @@ from local.chaos_processes import PROCESSES
 from local.chaos_report import Result
 from local.chaos_reshard import STREAM
 from local.chaos_view import Teller
-from local.chaos_watch import Watch
+from local.chaos_watch import ChainWatch, Sources, Watch
 from local.chaos_wires import DYNAMODB, S3
 from local.chaos_world import APPLICATION, BUCKET, NAME, PREFIX, Wire, World
 from local.demo_verify import verify
@@ -35,6 +35,7 @@ TICK_SECONDS = 0.05
 START_SECONDS = 90.0
 DRAIN_SECONDS = 300.0  # a leader's lock may have to run out first: two minutes
 STOP_SECONDS = 40.0
+MEASURE_SECONDS = 60.0
 EXPECTED = ("left with 71", "left with 72", "left with 75")
 """S3 or the lease table was away for too long, or leases were lost again and again: the nemesis' doing."""
 VERSIONS = (
@@ -68,6 +69,7 @@ class Chaos:
         self._interrupts, self._stack = interrupts, stack
         self._ledger = folder / "ledger.jsonl"
         self._memory: dict[str, int] = {}
+        self._measured = float("-inf")
 
     def run(self) -> Result:
         options, teller = self._options, self._teller
@@ -115,25 +117,20 @@ class Chaos:
             worker.wanted = True
         self._feed = ChaosFeed(clients.kinesis, NAME, options.seed, options.rate, self._ledger)
         self._watch = self._stack.enter_context(self._watching())
-        self.world = World(self.supervisor, s3, dynamodb, clients.kinesis, self._watch, self._leader, self._join)
+        self.world = World(self.supervisor, s3, dynamodb, clients.kinesis, self._watch, self._join)
         self._stack.enter_context(self._feed)
 
     def _watching(self) -> Watch:
         from articles.s3 import S3ObjectStore  # its client takes a while to import
 
-        created = describe_stream(self._clients.kinesis, NAME).created
-        store = S3ObjectStore(BUCKET, region=self._emulator.region, endpoint_url=self._emulator.endpoint_urls["s3"])
-        return Watch(
-            Chains(RetryingStore(store, deadline=20.0), Layout(PREFIX), ()),
-            self._clients.dynamodb,
-            self._clients.kinesis,
-            self._clients.s3,
-            BUCKET,
-            APPLICATION,
-            (NAME, created),
+        clients, region = self._clients, self._emulator.region
+        store = S3ObjectStore(BUCKET, region=region, endpoint_url=self._emulator.endpoint_urls["s3"])
+        stream = describe_stream(clients.kinesis, NAME)
+        sources = Sources(
+            *(clients.kinesis, clients.dynamodb, clients.s3, stream, BUCKET, APPLICATION),
             lambda: dict(self._feed.progress.shards),
-            self._teller.note,
         )
+        return ChainWatch(sources, self._teller.note, Chains(RetryingStore(store, deadline=20.0), Layout(PREFIX), ()))
 
     def _worker(self, number: int) -> Worker:
         return Worker(f"worker-{number}", self._settings | VERSIONS[(number - 1) % len(VERSIONS)], self._folder)
@@ -142,12 +139,6 @@ class Chaos:
         worker = self._worker(len(self.supervisor.workers) + 1)
         self.supervisor.workers[worker.id] = worker
         return worker
-
-    def _leader(self) -> str:
-        found = self._clients.dynamodb.get_item(
-            TableName=f"{APPLICATION}-CoordinatorState", Key={"key": {"S": "Leader"}}, ConsistentRead=True
-        )
-        return str(found.get("Item", {}).get("ownerName", {}).get("S", ""))
 
     def _all_read(self) -> bool:
         return {lease.owner for lease in self._watch.leases.values()} >= set(self.supervisor.workers)
@@ -187,9 +178,16 @@ class Chaos:
         self._watch.check()
 
     def _measure(self) -> None:
-        for process in self._emulator.processes:
-            now = memory_mb(process.popen.pid)
-            self._memory[process.name] = max(now, self._memory.get(process.name, 0))
+        """An hour's run must not grow: the emulator keeps every record, and we had better not."""
+        if time.monotonic() < self._measured + MEASURE_SECONDS:
+            return
+        self._measured = time.monotonic()
+        there = {process.name: process.popen.pid for process in self._emulator.processes} | {"this": os.getpid()}
+        now = {name: memory_mb(pid) for name, pid in there.items()}
+        self._memory = {name: max(size, self._memory.get(name, 0)) for name, size in now.items()}
+        stored, files = self._watch.stored()
+        figures = f"{self._feed.progress.records:,} put, {stored:,} stored in {files:,} files"
+        self._teller.say(f"{figures}; memory: " + ", ".join(f"{name} {size} MB" for name, size in now.items()))
 
     def _result(self, done: Counter[str], found: dict[str, Any], drained: float | None) -> Result:
         events, complaints = Counter[str](), Counter[str]()
@@ -220,7 +218,7 @@ class Chaos:
             longest_rest_seconds=self._watch.longest_rest,
             looks=self._watch.looks,
             reshards=done["split"] + done["merge"] + done["zombie-at-shard-end"],
-            emulator_mb=self._memory,
+            memory_mb=self._memory,
             notes=self._teller.notes,
         )
 

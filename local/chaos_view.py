@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from local.chaos_watch import Watch
-from local.demo_view import Row, Snapshot, TerminalView
+from local.demo_view import REDRAW_SECONDS, Snapshot, TerminalView
 from local.nemesis import Entry
 from local.producer import Progress
 
@@ -59,35 +59,17 @@ class Teller:
     def show(self, watch: Watch, put: Progress) -> None:
         if time.monotonic() < self._next:
             return
-        totals, files = watch.chains.total.totals, watch.chains.total.objects
-        stored = totals.good + totals.rejected
+        stored, files = watch.stored()
         if self._terminal is None:
             self._next = time.monotonic() + PLAIN_SECONDS
             line = f"{put.records:,} put, {stored:,} stored, {put.records - stored:,} behind, {files:,} files"
             self._stream.write(f"{self.seconds:7.1f} s  {line}\n")
             self._stream.flush()
             return
-        self._next = time.monotonic() + 0.2
+        self._next = time.monotonic() + REDRAW_SECONDS
         doing = "; ".join(entry.what or entry.kind for entry in self._under_way)
-        rows = []
-        for shard in watch.open_shards():
-            chain, lease = watch.chain(shard.id), watch.leases.get(shard.id)
-            group = chain.group
-            owner = (lease.owner if lease else None) or ""
-            put_there = put.shards[shard.id] - group.totals.rejected
-            rows.append(Row(shard.id, owner, group.totals.good, group.objects, group.value, put_there))
-        self._terminal.show(
-            Snapshot(
-                f"{self._phase}: {doing}" if doing else self._phase,
-                self.seconds,
-                put.records,
-                None,
-                stored,
-                totals.rejected,
-                files,
-                tuple(rows),
-            )
-        )
+        phase = f"{self._phase}: {doing}" if doing else self._phase
+        self._terminal.show(Snapshot(phase, self.seconds, put.records, stored=stored, files=files, shards=watch.rows()))
 
     def close(self) -> None:
         if self._terminal:

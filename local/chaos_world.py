@@ -58,7 +58,6 @@ class World:
     dynamodb: Wire
     kinesis: Any
     watch: Watch
-    leader: Callable[[], str]
     join: Callable[[], Worker]
     proofs: Counter[str] = field(default_factory=Counter)
 
@@ -75,12 +74,8 @@ class World:
         until its lock has run out, for two minutes in which much less goes on that could go wrong.
         """
         there = {shard.id for shard in self.watch.open_shards()}
-        leader = self.leader() if draw.random() >= leaders else ""
+        leader = self.watch.leader if draw.random() >= leaders else ""
         return pick(draw, [child for child in self.children() if child[1] in there and child[0].id != leader])
-
-    def chain_at(self, shard: str) -> str:
-        tail = self.watch.chain(shard).tail
-        return str(tail.state) if tail else ""
 
 
 def pick(draw: Random, there: Sequence[_T]) -> _T:

@@ -11,6 +11,7 @@ from typing import Any
 PIECE = 1 << 20
 REFUSAL = b"run_kcl.sh: "
 PARKED, LEAVING, ADOPTED = "parked", "leaving", "adopted"
+LEFT = "left with"
 
 
 class WorkerLog:
@@ -54,7 +55,7 @@ class WorkerLog:
         if event == ADOPTED:
             self.events[f"{ADOPTED}: {reason}"] += 1
         elif event == LEAVING:
-            self.last_words = f"{said.get('shard', '')} left with {said.get('code')}, {said.get('message') or ''}"[:300]
-            self.complaints[f"left with {said.get('code')}: {str(said.get('message'))[:120]}"] += 1
+            self.last_words = f"{said.get('shard', '')} {LEFT} {said.get('code')}, {said.get('message') or ''}"[:300]
+            self.complaints[f"{LEFT} {said.get('code')}"] += 1
         elif event == PARKED:
             self.complaints[f"parked: {str(reason)[:200]}"] += 1

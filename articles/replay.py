@@ -20,7 +20,7 @@ from typing import Final
 
 from articles.clock import Clock
 from articles.dead_letters import DeadLetter
-from articles.errors import UserError
+from articles.errors import StoreError, UserError
 from articles.keys import Layout
 from articles.put_records import Outgoing, Placed
 from articles.retry import RetryingStore
@@ -165,12 +165,13 @@ class Replay:
         claimed = [item for item, is_ours in zip(batch, ours, strict=True) if is_ours]
         try:
             answers = self.put([item.record for item in claimed]) if claimed else []
-        except UserError as error:
+            outcomes = list(many(self._done, zip(claimed, answers, strict=True)))
+        except (UserError, StoreError) as error:
             raise UserError(
                 f"{error}. Whether {len(claimed)} records got onto the stream is not known: `articles dead-letters "
                 "list` shows them in doubt, and --again puts them once more"
             ) from error
-        yield from list(many(self._done, zip(claimed, answers, strict=True)))
+        yield from outcomes
         for item, is_ours in zip(batch, ours, strict=True):
             if not is_ours:
                 yield Outcome(item.letter, What.IN_DOUBT, "somebody else has claimed it just now")

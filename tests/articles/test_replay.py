@@ -252,6 +252,16 @@ def test_a_crash_between_put_and_mark_is_in_doubt(
     assert run("--all")[2] == {"in doubt": 1}
 
 
+def test_marks_that_cannot_be_written_are_told(
+    run: Run, chain: Chain, stream: Stream, articles: Articles, memory: MemoryStore
+) -> None:
+    chain.link([bad(1), bad(2)])
+    memory.fail("create", "*-00000000000000000000000000000000000000000000000000000002-*.put", times=10_000)
+    status, _, _, err = run("--all")
+    assert (status, "is not known" in err, err.count("\n")) == (2, True, 1)
+    assert (states(articles), len(stream.records)) == ({"1:0": "replayed", "2:0": "in doubt"}, 2)
+
+
 @pytest.mark.parametrize("operation", ["claimed", "put"])
 def test_an_answer_of_the_store_that_got_lost_is_known_as_our_own(
     run: Run, chain: Chain, stream: Stream, memory: MemoryStore, operation: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 def main() -> int:
     """0 after measuring, whether or not goals were met; 2 when something could not be measured."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children end and folders go, as after Ctrl-C
     args = _arguments()
     if args.list:
         print("\n".join(f"{name:<10} {what}" for name, what in BENCHMARKS.items()))

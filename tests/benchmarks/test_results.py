@@ -46,7 +46,8 @@ def test_the_page_gets_new_tables_and_keeps_the_rest(tmp_path: Path) -> None:
     render.write(page, {"child": [FASTER]})
     first = page.read_text()
     assert "| child | µs | 30 | 120 | plain | 4.00 | ≥ 3.5 | yes |" in first
-    assert first.startswith("before\n") and first.endswith("\nafter\n")
+    assert first.startswith("before\n")
+    assert first.endswith("\nafter\n")
     assert "old" not in first
     assert (tmp_path / "performance" / "child.svg").exists()
     render.write(page, {"child": [FASTER]})

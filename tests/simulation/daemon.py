@@ -140,7 +140,7 @@ class Later(Generic[T]):
 
     def result(self, seconds: float | None = None) -> T:
         if self._outcome is None:
-            if seconds is not None and self._world.faults and random() < 0.1:
+            if seconds is not None and self._world.faults.on and random() < 0.1:
                 self._world.time.turn(seconds)
                 raise StoreUnavailable("the store has not answered yet")
             self.run()
@@ -165,11 +165,11 @@ class FakeCheckpointer:
 
     def _write(self, what: str, position: Position) -> None:
         world, child = self.world, self.child
-        world.step(f"before {what}", CheckpointFailed)
+        world.faults.step(f"before {what}", CheckpointFailed)
         lease = child.lease
         if lease.owner != child.number:
             raise CheckpointRefused("ShutdownException")
-        if world.throttled():
+        if world.faults.throttled():
             raise CheckpointRefused("ThrottlingException")
         check_checkpoint(world.chains.line(child.shard), position)
         if lease.checkpoint is not None and position < lease.checkpoint:
@@ -177,7 +177,7 @@ class FakeCheckpointer:
         lease.checkpoint = position
         world.counts[what] += 1
         world.tell("checkpoint {}", position)
-        world.step(f"after {what}", CheckpointFailed)
+        world.faults.step(f"after {what}", CheckpointFailed)
 
 
 class CheckpointFailed(CheckpointRefused):

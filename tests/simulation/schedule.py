@@ -17,6 +17,7 @@ from articles.average import Group
 from articles.chain import Summary
 from articles.retry import RetryingStore
 from tests.simulation.chains import LAYOUT
+from tests.simulation.drain import drain
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
@@ -40,8 +41,8 @@ class Schedule:
         world.history = history
         for number in self.acts:
             random.seed(self.seed * _SEEDS + number)
-            world.calm = number in self.calm
-            world.act()
+            world.faults.calm = number in self.calm
+            world.acts.act()
         random.seed(self.seed * _SEEDS + _SEEDS - 1)
         judge(world)
         return world
@@ -57,7 +58,7 @@ class Schedule:
 def judge(world: World) -> None:
     """All that is not asserted at every step already."""
     chains = world.chains
-    chains.check_all_stored(world.drain())
+    chains.check_all_stored(drain(world))
     links = {key for key in world.bucket.objects if key.startswith("p/data/")}
     if links != chains.links.keys():
         raise Violation(2, "an object lies outside every chain's line")
@@ -74,7 +75,7 @@ def judge(world: World) -> None:
 
 def check_command(world: World) -> None:
     """The average as `articles average` computes it, over what is listed."""
-    world.calm = True
+    world.faults.calm = True
     if world.chains.links:
         _same_average(world.chains.average, average.compute(RetryingStore(world.bucket), LAYOUT).fraction)
 

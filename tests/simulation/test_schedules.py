@@ -15,7 +15,7 @@ SCHEDULES = 800
 @pytest.mark.xfail(
     strict=True,
     reason="Writer.seal takes the page from before the adoption that it waits for, and leads the chain back "
-    "(./run_tests.sh simulate --seed 83 --schedules 1)",
+    "(./run_tests.sh simulate --seed 116 --schedules 1)",
 )
 def test_every_record_is_stored_exactly_once_whatever_happens() -> None:
     result = run([Schedule(seed) for seed in range(SCHEDULES)])
@@ -32,7 +32,7 @@ def test_every_record_is_stored_exactly_once_whatever_happens() -> None:
 def test_a_schedule_replays_exactly() -> None:
     first: list[str] = []
     again: list[str] = []
-    Schedule(7).run(first)
-    Schedule(8).run()
-    Schedule(7).run(again)
+    Schedule(3).run(first)
+    Schedule(4).run()
+    Schedule(3).run(again)
     assert again == first != []

@@ -18,11 +18,6 @@ from typing import Any, Final
 
 from isal import igzip_lib
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 from articles.errors import ChainError
 
 MAGIC: Final = b"Obj\x01"
@@ -64,30 +59,35 @@ def compress(codec: str, data: bytes) -> bytes:
         # ISA-L level 2: a fifth of zlib's time at the same size.
         return igzip_lib.compress(data, level=2, flag=igzip_lib.COMP_DEFLATE)
     if codec == "zstandard":
-        return zstd.compress(data, level=3)
+        compressed: bytes = _zstd().compress(data, level=3)
+        return compressed
     return data
+
+
+def _zstd() -> Any:
+    """Loaded where it is asked for: children that write deflate need none of it."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
 
 
 def decompress(codec: str, data: bytes) -> bytes:
     """Raises ChainError for data that is not of that codec or unpacks to more than MAX_BLOCK_BYTES."""
-    try:
-        if codec == "deflate":
-            unpacker = zlib.decompressobj(-15)
-            plain = unpacker.decompress(data, MAX_BLOCK_BYTES)
-            if not unpacker.eof:
-                raise ChainError("a block's deflate data is cut short or too large")
-            return plain
-        if codec == "zstandard":
-            unzstd = zstd.ZstdDecompressor()
-            plain = unzstd.decompress(data, MAX_BLOCK_BYTES)
-            if not unzstd.eof:
-                raise ChainError("a block's zstandard data is cut short or too large")
-            return plain
-    except (zlib.error, zstd.ZstdError) as error:
-        raise ChainError(f"a block is not {codec} data: {error}") from error
-    if codec != "null":
+    if codec == "null":
+        return data
+    if codec not in CODECS:
         raise ChainError(f"codec {codec!r} is not one of {', '.join(CODECS)}")
-    return data
+    unpacker: Any = zlib.decompressobj(-15) if codec == "deflate" else _zstd().ZstdDecompressor()
+    damage = zlib.error if codec == "deflate" else _zstd().ZstdError
+    try:
+        plain: bytes = unpacker.decompress(data, MAX_BLOCK_BYTES)
+    except damage as error:
+        raise ChainError(f"a block is not {codec} data: {error}") from error
+    if not unpacker.eof:
+        raise ChainError(f"a block's {codec} data is cut short or too large")
+    return plain
 
 
 def sync_marker(key: str) -> bytes:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from articles import __version__, schema
-from articles.avro import decode_articles, encode_article, encode_dead_letter
 from articles.chain import Link, ShardName, State, Totals
 from articles.container import (
     BLOCK_BYTES,
@@ -22,6 +21,7 @@ from articles.container import (
     read_blocks,
     read_header,
 )
+from articles.encode import encode_article, encode_dead_letter
 from articles.keys import Layout
 from articles.position import Position
 from consumer.decode import Article, Rejected
@@ -190,6 +190,8 @@ class OpenFile:
         self.records += other.records
 
     def _keep_after(self, position: Position, block: Block) -> None:
+        from articles.avro import decode_articles  # takes a while to load, and most children never need it
+
         for record in decode_articles(decompress(self.codec, block.data), block.count):
             at = Position.of(record["sequence_number"], record["sub_sequence_number"])
             if at > position:

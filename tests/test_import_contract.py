@@ -38,6 +38,7 @@ DOMAIN = {
     "articles.avro",
     "articles.chain",
     "articles.container",
+    "articles.encode",
     "articles.errors",
     "articles.keys",
     "articles.position",

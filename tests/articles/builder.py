@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from articles import avro, container, schema
+from articles import container, schema
 from articles.chain import END, Link, Root, ShardName, State, Totals
 from articles.container import Block
+from articles.encode import encode_article, encode_dead_letter
 from articles.keys import Layout
 from articles.position import ZERO, Position
 from articles.store import ObjectStore
@@ -124,7 +125,7 @@ class Chain:
         return Made(key, body, link)
 
     def _block(self, records: Sequence[Article]) -> Block:
-        data = b"".join(avro.encode_article(self._avro(record)) for record in records)
+        data = b"".join(encode_article(self._avro(record)) for record in records)
         return Block(len(records), container.compress(self.codec, data))
 
     def _avro(self, record: Article) -> dict[str, Any]:
@@ -153,7 +154,7 @@ class Chain:
             "sub_sequence_number": record.sub,
             "arrival_timestamp": record.arrival,
         }
-        return Block(1, container.compress(self.codec, avro.encode_dead_letter(said)))
+        return Block(1, container.compress(self.codec, encode_dead_letter(said)))
 
 
 @dataclass(frozen=True, slots=True)

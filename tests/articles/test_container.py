@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from articles import avro, container, schema
 from articles.container import Block, Truncated
+from articles.encode import encode_article
 from articles.errors import ChainError
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -38,8 +39,7 @@ metadata = st.dictionaries(texts.map(lambda name: f"articles.{name}"), texts.map
 def pack(codec: str, records: Sequence[dict[str, Any]], size: int = 2) -> list[Block]:
     parts = [records[start : start + size] for start in range(0, len(records), size)]
     return [
-        Block(len(part), container.compress(codec, b"".join(avro.encode_article(one) for one in part)))
-        for part in parts
+        Block(len(part), container.compress(codec, b"".join(encode_article(one) for one in part))) for part in parts
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from articles.avro import encode_dead_letter
+from articles.encode import encode_dead_letter
 from consumer.decode import MEMBERS, VALUES, Article, Rejected, decode
 from tests.consumer.payloads import BAD, GOOD, REASONS, also
 

@@ -7,7 +7,8 @@ import time
 import zlib
 from typing import Any
 
-from articles.avro import decode_articles, decode_dead_letters, encode_article, encode_dead_letter
+from articles.avro import decode_articles, decode_dead_letters
+from articles.encode import encode_article, encode_dead_letter
 from consumer.decode import KNOWN, MEMBERS, VALUES, Article, Rejected, decode
 from consumer.payload import GZIP, RATIO, SMALL_BYTES, UNPACKED_BYTES, ZSTD
 from consumer.payload import MEMBERS as PACKED_MEMBERS

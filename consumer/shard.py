@@ -28,6 +28,7 @@ from consumer.checkpointing import Checkpointer, Checkpoints, LeaseGone
 from consumer.decode import Rejected, decode
 from consumer.enrich import Enricher
 from consumer.exits import Exit, Leave
+from consumer.flood import Flood
 from consumer.idle import IdleTurn
 from consumer.lease_losses import LeaseLosses
 from consumer.live import Publisher
@@ -67,6 +68,7 @@ class Shard:
         self._chain = ShardChain(store, config.layout, config.shard)
         self._checkpoints = Checkpoints(ZERO, clock, log)
         self._idle = IdleTurn(config.idle_turn)
+        self._flood = Flood()
         self._writer = Writer(
             config, self._chain, enrich.version, clock, log, publisher.live, background, self._line_up
         )
@@ -217,7 +219,7 @@ class Shard:
     def _append(self, record: Record) -> None:
         article = decode(record.data)
         if isinstance(article, Rejected):
-            self._log.warning("rejected", position=record.position, reason=article.reason)
+            self._note("rejected", article.reason, record)
             self._writer.reject(record, article)
             return
         try:
@@ -225,10 +227,15 @@ class Shard:
         except (ValueError, TypeError, OverflowError) as error:
             self._writer.reject(record, Rejected("avro", type(error).__name__))
 
+    def _note(self, event: str, reason: str, record: Record) -> None:
+        """A line for the first record of its kind, one with their number for the others: see `_line_up`."""
+        if self._flood.is_first(f"{event}: {reason}"):
+            self._log.warning(event, position=record.position, reason=reason, arrival=record.arrival)
+
     def _page_of(self, record: Record) -> str | None:
         """The page a record asks for: its arrival date, None where that says nothing."""
         if record.arrival is None or not 0 <= record.arrival / 1000 <= self._clock.wall() + AHEAD_SECONDS:
-            self._log.warning("odd-arrival", position=record.position, arrival=record.arrival)
+            self._note("odd-arrival", "none" if record.arrival is None else "out of range", record)
             return None
         return utc_date(record.arrival / 1000)
 
@@ -268,6 +275,8 @@ class Shard:
 
     def _line_up(self) -> None:
         """The chain has moved."""
+        for kind, count in self._flood.close().items():
+            self._log.warning("more-of-a-kind", kind=kind, records=count, position=self._chain.position)
         self._taken = max(self._taken, self._chain.position)
         self._checkpoints.offer(self._chain.last)
         self._idle.reset()

@@ -19,7 +19,7 @@ class Acts:
         self._world = world
         # Rare things, each in some part of all schedules only.
         rare = (
-            (self.reshard, 0.75),
+            (self.reshard, 0.9),
             (self.trim, 0.4),
             (self.jump, 0.2),
             (self.damage_leases, 0.2),

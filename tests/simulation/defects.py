@@ -239,7 +239,7 @@ DEFECTS: Final[Mapping[Defect, int]] = {
     checkpoint_inside_an_object: 200,
     checkpoint_of_a_reformatted_number: 20,
     checkpoint_of_zero: 20,
-    shard_end_after_one_seal: 800,
+    shard_end_after_one_seal: 1500,
     an_end_that_points_to_itself: 20,
     a_wrong_tail: 100,
     a_tail_from_the_listing_alone: 200,

@@ -21,7 +21,7 @@ from tests.simulation.drain import drain
 from tests.simulation.violation import Violation
 from tests.simulation.world import World
 
-ACTS = 60
+ACTS = 50
 _SEEDS = 4096
 """Of one schedule: its acts', one for the world before them and one for the end."""
 

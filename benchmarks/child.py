@@ -45,10 +45,10 @@ class Case:
     file_records: int = 5000
 
 
-MAIN: Final = Case("3.2 KB", 10_000)
+MAIN: Final = Case("3 KB", 10_000)
 OTHERS: Final = (
-    Case("3.2 KB, calls of 100", 6_000, batch=100),
-    Case("3.2 KB, calls of 1", 3_000, batch=1),
+    Case("3 KB, calls of 100", 6_000, batch=100),
+    Case("3 KB, calls of 1", 3_000, batch=1),
     Case("240 B", 40_000, size=240, file_records=20_000),
     Case("100 KB, calls of 100", 600, batch=100, size=100_000, file_records=200),
 )

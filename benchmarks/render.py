@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -15,9 +14,11 @@ from benchmarks.bench import Result
 
 HEADS: Final = ("what", "unit", "ours", "other", "against", "ratio", "goal", "met")
 NUMBERS: Final = (2, 3, 5)
-WIDTH, NAMES, BARS, ROW, GAP = 900, 330, 440, 20, 14
+WIDTH, NAMES, BARS, ROW, GAP = 900, 330, 480, 18, 10
 COLOURS: Final = {"ours": "#1f77b4", "plain": "#c0504d", "native": "#6aa84f"}
 OTHER_COLOUR: Final = "#999999"
+ONE_SCALE: Final = {"MiB peak"}
+"""Units whose bars are all drawn to one scale: how a peak grows is what they show."""
 
 
 def cells(result: Result) -> Sequence[str]:
@@ -45,24 +46,26 @@ def machine() -> str:
 
 def svg(results: Sequence[Result]) -> str:
     """A group of bars for each measure, as long as they are against the group's largest."""
+    groups: dict[tuple[str, str], dict[str, float]] = {}
+    for result in results:
+        bars = groups.setdefault((result.name, result.unit), {"ours": result.ours})
+        bars[result.against] = result.other
     parts: list[str] = []
     y = GAP
-    for (name, unit), group in groupby(results, lambda result: (result.name, result.unit)):
-        found = list(group)
-        bars = {"ours": found[0].ours} | {result.against: result.other for result in found}
-        parts.append(_text(8, y + 14, f"{name} ({unit})"))
-        y += ROW
+    for (name, unit), bars in groups.items():
+        alike = groups.items() if unit in ONE_SCALE else [((name, unit), bars)]
+        longest = max(value for key, others in alike if key[1] == unit for value in others.values())
+        parts.append(_text(8, y + 13, f"{name} ({unit})"))
         for side, value in bars.items():
-            length = BARS * value / max(bars.values())
-            colour = COLOURS.get(side, OTHER_COLOUR)
-            parts.append(_text(NAMES - 8, y + 14, side, "end"))
-            parts.append(f'<rect x="{NAMES}" y="{y + 2}" width="{length:.1f}" height="{ROW - 4}" fill="{colour}"/>')
-            parts.append(_text(NAMES + length + 6, y + 14, number(value)))
             y += ROW
-        y += GAP
-    frame = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" font-family="sans-serif" font-size="13">'
-    )
+            length = BARS * value / longest
+            shade = COLOURS.get(side, OTHER_COLOUR)
+            parts.append(_text(NAMES - 8, y + 13, side, "end"))
+            parts.append(f'<rect x="{NAMES}" y="{y + 1}" width="{length:.1f}" height="{ROW - 2}" fill="{shade}"/>')
+            parts.append(_text(NAMES + length + 6, y + 13, number(value)))
+        y += ROW + GAP
+    size = f'viewBox="0 0 {WIDTH} {y}"'
+    frame = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">'
     return "\n".join([frame, f'<rect width="{WIDTH}" height="{y}" fill="white"/>', *parts, "</svg>"]) + "\n"
 
 

@@ -23,6 +23,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from articles.errors import StoreError, UserError
+from local.chaos_consumers import CONSUMERS
 from local.chaos_report import summary
 from local.chaos_run import Chaos, Options, allowed
 from local.chaos_view import Teller
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace, interrupts: Interrupts) -> int:
     seed = random.randrange(1 << 32) if args.seed is None else args.seed
-    options = Options(args.seconds, seed, args.workers, args.shards, args.rate, tuple(args.only or ()))
+    options = Options(args.seconds, seed, args.workers, args.shards, args.rate, tuple(args.only or ()), args.consumer)
     allowed(options.only)
     folder = Path(args.logs or tempfile.mkdtemp(prefix="articles-chaos-")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,6 +94,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--shards", type=positive, default=4, metavar="N", help="at the start (%(default)s)")
     parser.add_argument("--rate", type=positive, default=40, metavar="R", help="records a second (%(default)s)")
     parser.add_argument("--only", action="append", metavar="KIND", help="draw this kind of act alone; again for more")
+    parser.add_argument(
+        "--consumer", choices=sorted(CONSUMERS), default="articles", help="or, to compare, the benchmarks' plain one"
+    )
     parser.add_argument("--logs", metavar="DIR", help="keep logs, ledger and history there (else only on failure)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     args = parser.parse_args(arguments)

@@ -38,11 +38,11 @@ BAD = (
 )
 
 
-def records(seed: int) -> Iterator[Outgoing]:
-    """Endless, and the same for a seed."""
+def records(seed: int, bad: float = BAD_SHARE) -> Iterator[Outgoing]:
+    """Endless, and the same for a seed; `bad` is the share of those that are no articles."""
     random = Random(f"chaos-feed:{seed}")
     for line in count(1):
-        if random.random() < BAD_SHARE:
+        if random.random() < bad:
             yield outgoing(line, random.choice(BAD))
         else:
             made = article(seed, line)
@@ -51,11 +51,13 @@ def records(seed: int) -> Iterator[Outgoing]:
 
 
 class ChaosFeed:
-    """A thread between enter and exit; `check` raises what ended it early."""
+    """A thread between enter and exit; `check` raises what ended it early. `last` is the sequence number that was put
+    last, for each shard."""
 
-    def __init__(self, kinesis: Any, stream: str, seed: int, rate: float, ledger: Path) -> None:
+    def __init__(self, kinesis: Any, stream: str, seed: int, rate: float, ledger: Path, bad: float = BAD_SHARE) -> None:
         self._kinesis, self._stream, self._ledger = kinesis, stream, ledger
-        self._records, self._random, self._rate = records(seed), Random(f"chaos-aggregates:{seed}"), rate
+        self._records, self._random, self._rate = records(seed, bad), Random(f"chaos-aggregates:{seed}"), rate
+        self.last: dict[str, int] = {}
         self._stop = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
@@ -104,6 +106,7 @@ class ChaosFeed:
                 if error.response.get("Error", {}).get("Code", "") not in BUSY:
                     raise
                 return []
+        self.last[answer["ShardId"]] = int(answer["SequenceNumber"])
         for record in packed:
             self.progress.count(record, answer["ShardId"])
         return [ledger_line(record, answer, sub) for sub, record in enumerate(packed)]

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from random import Random
 
 from local.chaos_reshard import split
-from local.chaos_world import LEADERS, PUT, World, pause, pick, until
+from local.chaos_world import PUT, World, pause, pick, until
 from local.fault_proxy import Action, Fault
 from local.nemesis import Act, Deck, Impossible, Steps
 from local.supervisor import Worker
@@ -16,7 +16,7 @@ END_SECONDS = 45.0  # a daemon's grace is 20 s
 PUT_SECONDS = 15.0  # FILE_AGE is a third of that
 MOVE_SECONDS = 40.0  # to expire, to be assigned, to be read, and FILE_AGE; two minutes more without a leader
 HELD_SECONDS = 45.0
-NO_PUT = "nothing was put meanwhile"
+NO_PUT = "nothing was put meanwhile, or by the leader: spared"
 Child = tuple[Worker, int]
 """A worker and the process id of a child of it."""
 
@@ -34,7 +34,7 @@ def kill_child_in_put(world: World, draw: Random) -> Steps:
     _, shard, _ = world.victim(draw)
     said = f"kill -9 of the child of {shard} inside a put, which arrives {seconds} s later"
     holder = yield from _held(world, shard, seconds, said)
-    return (yield from _kill_holder(world, holder, shard, said))
+    return (yield from _kill_holder(world, draw, holder, shard, said))
 
 
 def kill_child_after_put(world: World, draw: Random) -> Steps:
@@ -43,7 +43,7 @@ def kill_child_after_put(world: World, draw: Random) -> Steps:
     said = f"kill -9 of the child of {shard} after a put, before its checkpoint"
     lost = Fault("s3-answer-lost", Action.LOSE, methods=PUT, pattern=f"*/data/*{shard}-*", left=1)
     holder = yield from _putting(world, shard, lost, said)
-    return (yield from _kill_holder(world, holder, shard, said))
+    return (yield from _kill_holder(world, draw, holder, shard, said))
 
 
 def kill_daemon(world: World, draw: Random) -> Steps:
@@ -59,7 +59,7 @@ def kill_daemon_in_put(world: World, draw: Random) -> Steps:
     _, shard, _ = world.victim(draw)
     said = f"kill -9 of a daemon inside a put of {shard}, held for {seconds} s"
     holder = yield from _held(world, shard, seconds, said)
-    if holder is None:
+    if holder is None or holder[0].id == world.spared(draw):
         return NO_PUT
     worker, _ = holder
     worker.send(signal.SIGKILL, [worker.pid or 0])
@@ -69,7 +69,7 @@ def kill_daemon_in_put(world: World, draw: Random) -> Steps:
 def kill_all(world: World, draw: Random) -> Steps:
     """As when the power fails: daemons and children at once; mostly not where the leader is."""
     worker, shard, _ = world.victim(draw)
-    leader = world.watch.leader if draw.random() >= LEADERS else ""
+    leader = world.spared(draw)
     running = [worker for worker in world.supervisor.running() if worker.id != leader]
     said = f"kill -9 of daemons and children: {', '.join(worker.id for worker in running)}"
     for each in running:
@@ -148,7 +148,7 @@ def one_more(world: World, draw: Random) -> Steps:
 
 def _zombie(world: World, shard: str, said: str) -> Steps:
     holder = yield from _held(world, shard, HELD_SECONDS, said)
-    if holder is None:
+    if holder is None or holder[0].id == world.watch.leader:
         return NO_PUT
     worker, pid = holder
     said = f"{said}: {worker.id}{_leading(world, worker)}"
@@ -180,8 +180,8 @@ def _putting(world: World, shard: str, fault: Fault, said: str) -> Generator[str
     return next(((worker, pid) for worker, read, pid in world.children() if read == shard), None)
 
 
-def _kill_holder(world: World, holder: Child | None, shard: str, said: str) -> Steps:
-    if holder is None:
+def _kill_holder(world: World, draw: Random, holder: Child | None, shard: str, said: str) -> Steps:
+    if holder is None or holder[0].id == world.spared(draw):
         return NO_PUT
     worker, pid = holder
     worker.send(signal.SIGKILL, [pid])

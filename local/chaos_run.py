@@ -12,19 +12,16 @@ from typing import Any
 
 from articles.aws import describe_stream
 from articles.errors import UserError
-from articles.keys import Layout
-from articles.retry import RetryingStore
 from consumer.provision import Clients, Plan, provision
-from local.chains import Chains
-from local.chaos_feed import ChaosFeed
+from local.chaos_consumers import CONSUMERS
+from local.chaos_feed import BAD_SHARE, ChaosFeed
 from local.chaos_processes import PROCESSES
 from local.chaos_report import Result
 from local.chaos_reshard import STREAM
 from local.chaos_view import Teller
-from local.chaos_watch import ChainWatch, Sources, Watch
+from local.chaos_watch import Sources, Watch
 from local.chaos_wires import DYNAMODB, S3
 from local.chaos_world import APPLICATION, BUCKET, NAME, PREFIX, Wire, World
-from local.demo_verify import verify
 from local.emulator import Emulator
 from local.fault_proxy import FaultProxy
 from local.interrupts import Interrupts
@@ -38,13 +35,6 @@ STOP_SECONDS = 40.0
 MEASURE_SECONDS = 60.0
 EXPECTED = ("left with 71", "left with 72", "left with 75")
 """S3 or the lease table was away for too long, or leases were lost again and again: the nemesis' doing."""
-VERSIONS = (
-    {"FILE_AGE": "3", "CODEC": "deflate", "FILE_SIZE": "256KiB"},
-    {"FILE_AGE": "2", "CODEC": "zstandard", "FILE_SIZE": "64KiB", "FILE_RECORDS": "60"},
-    {"FILE_AGE": "5", "CODEC": "null", "FILE_SIZE": "1MiB", "S3_DEADLINE": "20"},
-    {"FILE_AGE": "2", "CODEC": "deflate", "FILE_RECORDS": "37"},
-)
-"""Workers differ, as versions do that hand shards back and forth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +47,7 @@ class Options:
     shards: int
     rate: float
     only: tuple[str, ...]
+    consumer: str = "articles"
 
 
 class Chaos:
@@ -68,6 +59,7 @@ class Chaos:
         self._options, self._folder, self._teller = options, folder, teller
         self._interrupts, self._stack = interrupts, stack
         self._ledger = folder / "ledger.jsonl"
+        self._consumer = CONSUMERS[options.consumer](folder, interrupts)
         self._memory: dict[str, int] = {}
         self._measured = float("-inf")
 
@@ -91,7 +83,7 @@ class Chaos:
         teller.phase("stopping the workers")
         self._stop()
         teller.phase("verifying what is stored against what was put")
-        found = verify(os.environ, self._ledger, self._folder, self._interrupts)
+        found = self._consumer.verify(self._ledger)
         teller.phase("done")
         return self._result(nemesis.counts, found, drained)
 
@@ -115,25 +107,24 @@ class Chaos:
         self.supervisor = self._stack.enter_context(Supervisor(workers, self._teller.worker))
         for worker in workers:
             worker.wanted = True
-        self._feed = ChaosFeed(clients.kinesis, NAME, options.seed, options.rate, self._ledger)
+        bad = BAD_SHARE if self._consumer.takes_bad_records else 0.0
+        self._feed = ChaosFeed(clients.kinesis, NAME, options.seed, options.rate, self._ledger, bad)
         self._watch = self._stack.enter_context(self._watching())
         self.world = World(self.supervisor, s3, dynamodb, clients.kinesis, self._watch, self._join)
         self._stack.enter_context(self._feed)
 
     def _watching(self) -> Watch:
-        from articles.s3 import S3ObjectStore  # its client takes a while to import
-
-        clients, region = self._clients, self._emulator.region
-        store = S3ObjectStore(BUCKET, region=region, endpoint_url=self._emulator.endpoint_urls["s3"])
+        clients = self._clients
         stream = describe_stream(clients.kinesis, NAME)
         sources = Sources(
             *(clients.kinesis, clients.dynamodb, clients.s3, stream, BUCKET, APPLICATION),
             lambda: dict(self._feed.progress.shards),
+            lambda: dict(self._feed.last),
         )
-        return ChainWatch(sources, self._teller.note, Chains(RetryingStore(store, deadline=20.0), Layout(PREFIX), ()))
+        return self._consumer.watch(sources, self._teller.note)
 
     def _worker(self, number: int) -> Worker:
-        return Worker(f"worker-{number}", self._settings | VERSIONS[(number - 1) % len(VERSIONS)], self._folder)
+        return self._consumer.worker(number, self._settings)
 
     def _join(self) -> Worker:
         worker = self._worker(len(self.supervisor.workers) + 1)
@@ -218,6 +209,7 @@ class Chaos:
             longest_rest_seconds=self._watch.longest_rest,
             looks=self._watch.looks,
             reshards=done["split"] + done["merge"] + done["zombie-at-shard-end"],
+            watched=self._watch.invariants,
             memory_mb=self._memory,
             notes=self._teller.notes,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,8 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where it is looked: clients that go past the proxies, and what was put, in records a shard."""
+    """Where it is looked: clients that go past the proxies, and what was put: records a shard, and the
+    sequence number of the last."""
 
     kinesis: Any
     dynamodb: Any
@@ -51,11 +52,15 @@ class Sources:
     bucket: str
     table: str
     put: Callable[[], Mapping[str, int]]
+    last: Callable[[], Mapping[str, int]]
 
 
 class Watch(ABC):
     """A thread between enter and exit. Others read what it publishes; nobody else writes it. `tell` takes what breaks
     no invariant but is worth a word."""
+
+    invariants: Sequence[int] = ()
+    """Those that it looks at."""
 
     def __init__(self, sources: Sources, tell: Callable[[str], None]) -> None:
         self.sources = sources
@@ -180,6 +185,8 @@ class Watch(ABC):
 
 class ChainWatch(Watch):
     """Of our consumer: its chains."""
+
+    invariants = (4, 7, 8)
 
     def __init__(self, sources: Sources, tell: Callable[[str], None], chains: Chains) -> None:
         super().__init__(sources, tell)

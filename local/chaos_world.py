@@ -18,7 +18,7 @@ from local.supervisor import Supervisor, Worker
 _T = TypeVar("_T")
 NAME, BUCKET, PREFIX, APPLICATION = "MyStream", "my-bucket", "articles", "articles"
 PUT = frozenset({"PUT"})
-LEADERS = 0.1
+LEADERS = 0.05
 
 
 class Wire:
@@ -67,6 +67,10 @@ class World:
             (worker, shard, pid) for worker in self.supervisor.running() for shard, pid in worker.children().items()
         ]
 
+    def spared(self, draw: Random, leaders: float = LEADERS) -> str:
+        """The leader's id, mostly."""
+        return self.watch.leader if draw.random() >= leaders else ""
+
     def victim(self, draw: Random, leaders: float = LEADERS) -> tuple[Worker, str, int]:
         """A child of an open shard: it will put something soon. Raises Impossible.
 
@@ -74,7 +78,7 @@ class World:
         until its lock has run out, for two minutes in which much less goes on that could go wrong.
         """
         there = {shard.id for shard in self.watch.open_shards()}
-        leader = self.watch.leader if draw.random() >= leaders else ""
+        leader = self.spared(draw, leaders)
         return pick(draw, [child for child in self.children() if child[1] in there and child[0].id != leader])
 
 

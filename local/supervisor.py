@@ -29,9 +29,15 @@ class Worker:
     frozen."""
 
     def __init__(
-        self, worker_id: str, settings: Mapping[str, str], folder: Path, command: Sequence[str] = LAUNCHER
+        self,
+        worker_id: str,
+        settings: Mapping[str, str],
+        folder: Path,
+        command: Sequence[str] = LAUNCHER,
+        children: Callable[[Worker], dict[str, int]] | None = None,
     ) -> None:
         self.id = worker_id
+        self._children = children or published_children
         self.wanted = False
         self.starts = 0
         self.state_dir = folder / "state" / worker_id
@@ -58,9 +64,7 @@ class Worker:
 
     def children(self) -> dict[str, int]:
         """The child of each shard that the daemon reads now."""
-        if self.pid is None:
-            return {}
-        return {live.shard: live.pid for live in read_shards(self.state_dir) if parent_of(live.pid) == self.pid}
+        return self._children(self)
 
     def tick(self, now: float) -> str:
         """Start it when it is due; what became of it, when it has ended."""
@@ -164,6 +168,13 @@ def ending(status: int, last_words: str) -> str:
         case _:
             how = f"ended with status {status}"
     return f"{how}: {last_words}" if last_words else how
+
+
+def published_children(worker: Worker) -> dict[str, int]:
+    """As they say themselves."""
+    if worker.pid is None:
+        return {}
+    return {live.shard: live.pid for live in read_shards(worker.state_dir) if parent_of(live.pid) == worker.pid}
 
 
 def parent_of(pid: int) -> int | None:

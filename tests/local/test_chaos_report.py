@@ -20,6 +20,7 @@ def verified(**counts: int) -> dict[str, Any]:
         "ok": not counts,
         "counts": counts,
         "findings": findings,
+        "checked": [f"{number}: …" for number in (1, 2, 3, 4, 5, 6, 8)],
         "records": 90,
         "rejected": 10,
         "objects": 7,
@@ -41,6 +42,7 @@ GOOD = Result(
     longest_rest_seconds=9.0,
     looks=40,
     reshards=1,
+    watched=(4, 7, 8),
     memory_mb={},
 )
 
@@ -95,6 +97,11 @@ def test_a_run_without_adoptions_says_that_it_has_proven_little() -> None:
     assert little.ok
     assert little.unproven == ["no link was adopted", "no zombie put late", "no shard ended in adoption"]
     assert any(line.startswith("This run has proven little: no link was adopted;") for line in summary(little))
+
+
+def test_what_was_not_asked_is_not_said_to_hold() -> None:
+    plain = replace(GOOD, verify={**verified(repeated=2), "checked": ["1: …"]}, watched=())
+    assert plain.invariants == {1: False, 9: True}
 
 
 def test_only_some_kinds_can_be_asked_for() -> None:

@@ -36,7 +36,8 @@ def s3(kind: str, action: Action, share: Range, seconds: Range, **more: Any) -> 
 def leases(
     kind: str, action: Action, share: Range, seconds: Range, table: str = APPLICATION, **more: Any
 ) -> Act[World]:
-    """Mostly of the lease table alone: the leader's lock lies in another, and without a leader little goes on."""
+    """Mostly of the lease table alone: the leader's lock lies in another. A leader that cannot reach both for three
+    rounds of assignment gives up, and nobody leads for minutes, in which much less goes on that could go wrong."""
     fault = Fault(f"dynamodb-{kind}", action, pattern=table, **more)
     return window(lambda world: world.dynamodb, fault, share, seconds)
 
@@ -65,7 +66,7 @@ DYNAMODB: Deck[World] = Deck(
         leases("cut", Action.CUT, (0.2, 0.8), (5, 15)),
         leases("corrupt", Action.CORRUPT, (0.1, 0.5), (5, 15)),
         leases("slow", Action.SLOW, (0.5, 1.0), (5, 15), bytes_a_second=2_000),
-        leases("down", Action.CUT, (1.0, 1.0), (5, 15), table="*"),
+        leases("down", Action.CUT, (1.0, 1.0), (3, 7), table="*"),
     ],
     (6.0, 25.0),
     ("dynamodb-answer-lost",),

@@ -16,7 +16,8 @@ PARTS_OF_BUCKETS: Final = ("versioning", "tagging", "policy", "location", "encry
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name` is a table, a stream, or an S3 key (of a listing: its prefix); `bucket` is S3's alone."""
+    """`name` is a table (with `/index/` and an index's name, where that is queried), a stream, the namespace of
+    metrics, or an S3 key (of a listing: its prefix); `bucket` is S3's alone."""
 
     service: str
     operation: str
@@ -38,7 +39,8 @@ def call_of(method: str, target: str, headers: Mapping[str, str], body: bytes) -
     if parts.path.startswith("/service/"):  # Smithy's RPC, which CloudWatch's newer clients speak
         return Call("cloudwatch", parts.path.rpartition("/")[2], "")
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded") and not parts.query:
-        return Call("cloudwatch", dict(parse_qsl(body.decode("latin-1"))).get("Action", ""), "")
+        said = dict(parse_qsl(body.decode("latin-1")))
+        return Call("cloudwatch", said.get("Action", ""), said.get("Namespace", ""))
     bucket, _, key = unquote(parts.path).removeprefix("/").partition("/")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if not bucket:
@@ -58,5 +60,7 @@ def _resource(body: bytes) -> str:
         said = json.loads(body)
     except ValueError:  # Kinesis' Java client speaks CBOR
         return ""
-    found = [said[field] for field in RESOURCE_FIELDS if field in said] if isinstance(said, dict) else []
-    return str(found[0]) if found else ""
+    if not isinstance(said, dict):
+        return ""
+    name = next((str(said[field]) for field in RESOURCE_FIELDS if field in said), "")
+    return f"{name}/index/{said['IndexName']}" if "IndexName" in said else name

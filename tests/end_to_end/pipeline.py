@@ -108,15 +108,17 @@ class Pipeline:
             if worker.exit_status is None:
                 worker.kill()
 
-    def launch(self, worker_id: str = "worker-1", **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a launcher that is expected to refuse."""
+    def launch(self, worker_id: str = "worker-1", *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a launcher that is expected to refuse, or to leave after what `options` ask for."""
         environment = self.environment | {"WORKER_ID": worker_id, "STATE_DIR": str(self.folder / "refused")} | settings
-        return subprocess.run(LAUNCHER, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run([*LAUNCHER, *options], env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
-    def articles(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def articles(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the console script."""
         command = [sys.executable, "-P", "-m", "articles", *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(
+            command, env=self.environment | settings, capture_output=True, text=True, timeout=PATIENCE
+        )
 
     # What a producer does
 

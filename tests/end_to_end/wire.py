@@ -53,9 +53,13 @@ class Wire:
                 for source, target in ((client, service), (service, client)):
                     threading.Thread(target=self._pass, args=(source, target), name="wire", daemon=True).start()
 
+    def _hear(self, source: socket.socket, data: bytes) -> None:
+        """For those who want to know what passes."""
+
     def _pass(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                self._hear(source, data)
                 target.sendall(data)
         with self._lock:
             for end in (source, target):

@@ -22,8 +22,9 @@ KILLED = -9
 class Worker:
     """Started, ended and started again under one id. `environment` holds all of its settings."""
 
-    def __init__(self, worker_id: str, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, worker_id: str, environment: Mapping[str, str], folder: Path, profile: str = "local") -> None:
         self.id = worker_id
+        self._command = (*LAUNCHER[:-1], profile)
         self.log = folder / f"{worker_id}.log"
         self.state_dir = folder / "state" / worker_id
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ class Worker:
         assert self.exit_status is not None or not self._processes, f"{self.id} runs already"
         self._is_to_end = False
         self._environment |= settings
-        self._processes.append(start(self.id, LAUNCHER, self._environment, self.log, cwd=self._folder))
+        self._processes.append(start(self.id, self._command, self._environment, self.log, cwd=self._folder))
 
     @property
     def environment(self) -> Mapping[str, str]:

@@ -426,13 +426,18 @@ def test_calls_of_s3(method: str, target: str, operation: str, name: str) -> Non
     "headers, body, call",
     [
         ({"x-amz-target": "DynamoDB_20120810.Scan"}, b'{"TableName":"t"}', Call("dynamodb", "Scan", "t")),
+        (
+            {"x-amz-target": "DynamoDB_20120810.Query"},
+            b'{"TableName":"t","IndexName":"i"}',
+            Call("dynamodb", "Query", "t/index/i"),
+        ),
         ({"x-amz-target": "Kinesis_20131202.PutRecords"}, b'{"StreamName":"s"}', Call("kinesis", "PutRecords", "s")),
         ({"x-amz-target": "Kinesis_20131202.GetRecords"}, b"\xa1\xff", Call("kinesis", "GetRecords", "")),
         ({"x-amz-target": "DynamoDB_20120810.ListTables"}, b"[]", Call("dynamodb", "ListTables", "")),
         (
             {"content-type": "application/x-www-form-urlencoded; charset=utf-8"},
-            b"Action=PutMetricData&Version=2010-08-01",
-            Call("cloudwatch", "PutMetricData", ""),
+            b"Action=PutMetricData&Version=2010-08-01&Namespace=articles",
+            Call("cloudwatch", "PutMetricData", "articles"),
         ),
     ],
 )

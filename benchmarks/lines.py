@@ -31,7 +31,7 @@ class Load:
 
     @classmethod
     def of(cls, records: int, batch: int = 1000, size: int = AS_GENERATED) -> Load:
-        distinct = DISTINCT if size < 10_000 else DISTINCT // 10
+        distinct = DISTINCT if size < 10_000 else DISTINCT // 20
         return cls(records, batch, list(islice(articles(size), min(records, distinct))))
 
     @property
@@ -74,16 +74,16 @@ def articles(size: int) -> Iterator[bytes]:
     Their words are shuffled: the generator's phrases come again so often that its texts deflate to a quarter, where
     English news deflates to between 0.4 and 0.5 of its size; its words in random order do so too."""
     random = Random(SEED)
-    for article in generate(SEED):
-        content = shuffled(article["content"] or "", random)
-        if size == AS_GENERATED:
-            yield encode({**article, "content": content})
-            continue
+    made = ({**article, "content": shuffled(article["content"] or "", random)} for article in generate(SEED))
+    if size == AS_GENERATED:
+        yield from map(encode, made)
+    for article in made:
         short: Article = {"article_id": article["article_id"], "title": article["title"]}
-        room = size - len(encode({**short, "content": ""}))
-        while len(content.encode()) < room:
-            content += "\n\n" + shuffled(content, random)
-        yield encode({**short, "content": content.encode()[: max(20, room)].decode(errors="ignore")})
+        room = max(20, size - len(encode({**short, "content": ""})))
+        content = (article["content"] or "").encode()
+        while len(content) < room:
+            content += (next(made)["content"] or "").encode()
+        yield encode({**short, "content": content[:room].decode(errors="ignore")})
 
 
 def shuffled(content: str, random: Random) -> str:

@@ -54,33 +54,32 @@ def run(args: argparse.Namespace, interrupts: Interrupts) -> int:
     allowed(options.only)
     folder = Path(args.logs or tempfile.mkdtemp(prefix="articles-chaos-")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty: give --logs a folder of its own")
     kept = f"logs, ledger and history are in {folder}"
     keep = True
     stream = sys.stderr if args.json else sys.stdout
+    teller = Teller(stream, folder / "history.txt")
     try:
+        teller.say(f"seed {seed}")
         with ExitStack() as stack:
-            teller = Teller(stream, folder / "history.txt")
-            stack.callback(teller.close)
-            teller.say(f"seed {seed}")
             result = Chaos(options, folder, teller, interrupts, stack).run()
-        (folder / "result.json").write_text(json.dumps(result.to_json(), indent=1))
+        (folder / "result.json").write_text(json.dumps(result.to_json(), indent=1), encoding="utf-8")
         keep = not result.ok or bool(args.logs)
+        teller.end(summary(result), shown=not args.json)
         if args.json:
             print(json.dumps(result.to_json()), flush=True)
-        else:
-            if stream.isatty():
-                print((folder / "history.txt").read_text())
-            print("\n".join(summary(result)))
         if keep:
             print(kept, file=stream)
         return 0 if result.ok else 1
     except KeyboardInterrupt:
-        print(f"interrupted; every process has ended; {kept}", file=sys.stderr)
+        print(f"interrupted after {teller.so_far()}; every process has ended; {kept}", file=sys.stderr)
         return 130
     except (UserError, StoreError):
         print(kept, file=sys.stderr)
         raise
     finally:
+        teller.close()
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
 

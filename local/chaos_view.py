@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,8 @@ class Teller:
         self._phase = ""
         self._under_way: Sequence[Entry] = ()
         self._next = 0.0
+        self._done: Counter[str] = Counter()
+        self._figures = "nothing put"
 
     @property
     def seconds(self) -> float:
@@ -44,7 +47,13 @@ class Teller:
         self._write(f"{self.seconds:7.1f} s  {line}")
 
     def history(self, entry: Entry) -> None:
+        self._done[entry.kind] += 1
         self._write(str(entry))
+
+    def so_far(self) -> str:
+        """For who cannot wait for the end."""
+        done = ", ".join(f"{kind} {number}" for kind, number in sorted(self._done.items()))
+        return f"{self.seconds:.0f} s, {self._figures}; done: {done or 'nothing'}"
 
     def worker(self, worker: str, said: str) -> None:
         self.say(f"{worker} {said}")
@@ -60,16 +69,26 @@ class Teller:
         if time.monotonic() < self._next:
             return
         stored, files = watch.stored()
+        behind = put.records - stored
+        self._figures = f"{put.records:,} put, {stored:,} stored, {behind:,} behind, {files:,} files"
         if self._terminal is None:
             self._next = time.monotonic() + PLAIN_SECONDS
-            line = f"{put.records:,} put, {stored:,} stored, {put.records - stored:,} behind, {files:,} files"
-            self._stream.write(f"{self.seconds:7.1f} s  {line}\n")
+            self._stream.write(f"{self.seconds:7.1f} s  {self._figures}\n")
             self._stream.flush()
             return
         self._next = time.monotonic() + REDRAW_SECONDS
         doing = "; ".join(entry.what or entry.kind for entry in self._under_way)
         phase = f"{self._phase}: {doing}" if doing else self._phase
         self._terminal.show(Snapshot(phase, self.seconds, put.records, stored=stored, files=files, shards=watch.rows()))
+
+    def end(self, summary: Sequence[str], *, shown: bool) -> None:
+        """The summary goes into the file in any case; a terminal gets the history first, in place of the table."""
+        self._file.write("\n".join(["", *summary, ""]))
+        self._file.flush()
+        if shown:
+            history = Path(self._file.name).read_text(encoding="utf-8") if self._terminal else "\n".join(summary) + "\n"
+            self._stream.write(history)
+            self._stream.flush()
 
     def close(self) -> None:
         if self._terminal:

@@ -168,6 +168,7 @@ class Watch(ABC):
     def found(self, invariant: int, problem: str) -> None:
         if (invariant, problem) not in self.problems:
             self.problems.append((invariant, problem))
+            self._tell(f"INVARIANT {invariant}: {problem}")
 
     def _run(self) -> None:
         try:

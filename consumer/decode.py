@@ -24,11 +24,11 @@ class Article(msgspec.Struct, frozen=True, gc=False):
     """`extra` is a JSON object of the fields we do not know, None when there are none."""
 
     article_id: str
-    title: str | None
-    author: str | None
-    publish_date: str | None
     content: str
-    extra: str | None
+    title: str | None = None
+    author: str | None = None
+    publish_date: str | None = None
+    extra: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +66,23 @@ _TEXT: Final = msgspec.json.Decoder(str)
 _ANY: Final = msgspec.json.Decoder()
 
 
-class _Known(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An article without unknown fields; UNSET stands for a member that is not there."""
+class _Raw(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An article without unknown fields; empty stands for a member that is not there."""
 
     article_id: msgspec.Raw
     content: msgspec.Raw
-    title: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    author: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    publish_date: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    title: msgspec.Raw = msgspec.Raw()
+    author: msgspec.Raw = msgspec.Raw()
+    publish_date: msgspec.Raw = msgspec.Raw()
 
 
-_KNOWN: Final = msgspec.json.Decoder(_Known)
-_NULLABLE_TEXT: Final = msgspec.json.Decoder(str | None)
-_NAME_SIZES: Final = tuple(len(name) for name in KNOWN)
-_SHORTEST_MEMBER: Final = len(b',"title":0')
+_RAW: Final = msgspec.json.Decoder(_Raw)
+_ARTICLE: Final = msgspec.json.Decoder(Article)
+_REQUIRED_SIZE: Final = len(b'{"article_id":,"content":}')
+_TITLE_SIZE: Final = len(b',"title":')
+_AUTHOR_SIZE: Final = len(b',"author":')
+_DATE_SIZE: Final = len(b',"publish_date":')
+_SHORTEST_MEMBER: Final = _TITLE_SIZE + 1
 
 
 def decode(data: bytes) -> Article | Rejected:
@@ -94,22 +97,16 @@ def _decode_known(data: bytes) -> Article | None:
     which they do in JSON that is compact or has a space after each colon and comma.
     """
     try:
-        known = _KNOWN.decode(data)
-        members = [known.article_id, known.title, known.author, known.publish_date, known.content]
-        room = len(data) - 1
-        texts: list[str | None] = []
-        for name_size, raw in zip(_NAME_SIZES, members, strict=True):
-            if isinstance(raw, msgspec.UnsetType):
-                texts.append(None)
-            else:
-                room -= name_size + len(b'"":,') + len(raw)
-                texts.append(_NULLABLE_TEXT.decode(raw))
+        raw = _RAW.decode(data)
+        title, author, date = len(raw.title), len(raw.author), len(raw.publish_date)
+        room = len(data) - _REQUIRED_SIZE - len(raw.article_id) - len(raw.content)
+        room -= (title and _TITLE_SIZE + title) + (author and _AUTHOR_SIZE + author) + (date and _DATE_SIZE + date)
+        if room >= _SHORTEST_MEMBER:
+            return None
+        article = _ARTICLE.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    article_id, title, author, publish_date, content = texts
-    if room >= _SHORTEST_MEMBER or not article_id or not content:
-        return None
-    return Article(article_id, title, author, publish_date, content, None)
+    return article if article.article_id and article.content else None
 
 
 def decode_any(data: bytes) -> Article | Rejected:
@@ -177,4 +174,4 @@ def _article(members: dict[str, msgspec.Raw]) -> Article | Rejected:
         except RecursionError:
             return Rejected("depth", "an unknown field is nested too deeply")
         extra = msgspec.json.encode(members).decode()
-    return Article(article_id, known["title"], known["author"], known["publish_date"], content, extra)
+    return Article(article_id, content, known["title"], known["author"], known["publish_date"], extra)

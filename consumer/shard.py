@@ -219,13 +219,16 @@ class Shard:
     def _append(self, record: Record) -> None:
         article = decode(record.data)
         if isinstance(article, Rejected):
-            self._note("rejected", article.reason, record)
-            self._writer.reject(record, article)
+            self._reject(record, article)
             return
         try:
             self._writer.append(record, article, self._enrich(article.content))
         except (ValueError, TypeError, OverflowError) as error:
-            self._writer.reject(record, Rejected("avro", type(error).__name__))
+            self._reject(record, Rejected("avro", type(error).__name__))
+
+    def _reject(self, record: Record, rejected: Rejected) -> None:
+        self._note("rejected", rejected.reason, record)
+        self._writer.reject(record, rejected)
 
     def _note(self, event: str, reason: str, record: Record) -> None:
         """A line for the first record of its kind, one with their number for the others: see `_line_up`."""

@@ -132,7 +132,7 @@ def test_unknown_keys_are_valid_json_whatever_they_are(key: str) -> None:
 
 
 def test_without_unknown_fields_there_is_no_extra() -> None:
-    assert decode(b'{"content":"c","article_id":"a","title":null}') == Article("a", None, None, None, "c", None)
+    assert decode(b'{"content":"c","article_id":"a","title":null}') == Article("a", "c")
 
 
 def test_escaped_control_characters_are_text() -> None:

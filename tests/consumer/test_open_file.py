@@ -237,9 +237,9 @@ def test_an_empty_file_is_a_container_without_records(codec: str) -> None:
 
 
 def test_an_article_that_avro_cannot_hold_leaves_the_file_as_it_was() -> None:
-    case = Given("deflate", [(Record(Position.of("1"), None, b""), Article("a", None, None, None, "c", None))])
+    case = Given("deflate", [(Record(Position.of("1"), None, b""), Article("a", "c"))])
     file = case.fill()
-    broken = Article("b", None, None, None, "\ud800", None)
+    broken = Article("b", "\ud800")
     with pytest.raises(ValueError, match="surrogates"):
         file.append(Record(Position.of("2"), None, b""), broken, 1, SHARD.shard)
     check_contents(seal(file), case.items)

@@ -17,6 +17,7 @@ from articles.commands import table
 from articles.errors import UserError
 from benchmarks import child, render
 from benchmarks.bench import Result
+from benchmarks.process import can_measure
 from benchmarks.say import say
 
 BENCHMARKS: Final = {
@@ -36,6 +37,8 @@ def main() -> int:
         print("\n".join(f"{name:<10} {what}" for name, what in BENCHMARKS.items()))
         return 0
     try:
+        if not can_measure():
+            raise UserError("CPU time and memory of another process are read from /proc, which only Linux has")
         if args.profile:
             with tempfile.TemporaryDirectory(prefix="articles-benchmark-") as folder:
                 print(child.profile(Path(folder)))

@@ -8,6 +8,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle, islice
 from random import Random
 from typing import Final
@@ -32,7 +33,7 @@ class Load:
     @classmethod
     def of(cls, records: int, batch: int = 1000, size: int = AS_GENERATED) -> Load:
         distinct = DISTINCT if size < 10_000 else DISTINCT // 20
-        return cls(records, batch, list(islice(articles(size), min(records, distinct))))
+        return cls(records, batch, _payloads(min(records, distinct), size))
 
     @property
     def raw(self) -> int:
@@ -56,6 +57,11 @@ class Load:
                 for number in range(start, min(start + self.batch, self.records))
             ]
             yield line(action="processRecords", records=delivered, millisBehindLatest=0)
+
+
+@cache
+def _payloads(count: int, size: int) -> Sequence[bytes]:
+    return tuple(islice(articles(size), count))
 
 
 def initialize(shard: int = 0) -> bytes:

@@ -114,6 +114,11 @@ def feed(command: Sequence[str], env: Mapping[str, str], calls: Iterable[bytes],
         return Cost(start, child.wait() - start, wall, peak)
 
 
+def can_measure() -> bool:
+    """Whether this system tells what the benchmarks ask: Linux does."""
+    return Path("/proc/self/schedstat").exists()
+
+
 def cpu_seconds(pid: int) -> float:
     """Of all threads that live, to the nanosecond."""
     stats = Path(f"/proc/{pid}/task").glob("*/schedstat")

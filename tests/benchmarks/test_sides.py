@@ -12,9 +12,10 @@ from articles.avro import Avro, read_container
 from articles.s3 import S3ObjectStore
 from benchmarks.bench import S3Stub
 from benchmarks.lines import Load
-from benchmarks.process import feed
+from benchmarks.process import can_measure, feed
 from benchmarks.sides import BUCKET, KCLPY, LINES, OURS, PLAIN, Side, environment, native
 
+pytestmark = pytest.mark.skipif(not can_measure(), reason="needs /proc, as Linux has it")
 COLUMNS = ("article_id", "title", "author", "publish_date", "content", "word_count", "shard_id", "sequence_number")
 GIVEN = Load.of(60, 20)
 

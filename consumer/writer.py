@@ -92,6 +92,7 @@ class Writer:
         """Begin to create the next link; the chain then stands on `next_page`. With nothing in the file an empty link
         moves the page alone. Waits for the link before it, at most `until` that monotonic second: see `settle`."""
         self.settle(until)
+        next_page = max(next_page, self._chain.state.page)  # which an adopted link may have turned, END being the last
         if self._file.records or next_page != self._chain.state.page:
             file, self._file = self._file, OpenFile(self._config.codec)
             self._create(file, self._opened, next_page, reason)

@@ -48,7 +48,8 @@ text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 contents = st.builds(
     lambda word, times: word * times, st.text("ab é新", min_size=1, max_size=8), st.integers(1, 20_000)
 )
-articles = st.builds(Article, text, st.none() | text, st.none() | text, st.none() | text, contents, st.none() | text)
+nullable = st.none() | text
+articles = st.builds(Article, text, contents, nullable, nullable, nullable, nullable)
 rejected = st.builds(Rejected, st.sampled_from(["json", "empty"]), st.just("detail"))
 arrivals = st.none() | st.integers((NOW - 10) * 1000, (NOW + 10) * 1000)
 

@@ -11,7 +11,7 @@ import pytest
 from articles.errors import StoreUnavailable
 from consumer.background import InThread
 from consumer.shard import SHUTDOWN_SECONDS
-from tests.consumer.kit import Bench, Worker, bad, records
+from tests.consumer.kit import Bench, Worker, bad, record, records
 from tests.fakes import T, WhenAsked
 
 LAGGING = 1000
@@ -162,3 +162,17 @@ def test_a_thread_answers_with_what_its_work_returned_or_raised() -> None:
     assert held.done()
     with pytest.raises(StoreUnavailable, match="refused"):
         InThread(refuse).result()
+
+
+def test_a_page_that_an_adopted_link_has_turned_is_not_turned_back(
+    bench: Bench, begun: list[WhenAsked[object]]
+) -> None:
+    other = bench.worker(worker="w2", file_records=2)
+    worker = slow(bench)
+    worker.process(*records(1, 2), behind=LAGGING)
+    other.process(*records(1, 2), record(3, day=1))
+    worker.process(record(4), behind=LAGGING)
+    worker.shut_down()
+    assert "parked" not in {line["event"] for line in worker.events}
+    pages = [bench.link(key).after.page for key in bench.store.keys("p/data")]
+    assert pages == sorted(pages)

@@ -211,6 +211,18 @@ def a_key_from_the_first_record(patch: Patch) -> None:
     patch.setattr(OpenFile, "seal", from_first)
 
 
+def a_page_from_before_the_adoption(patch: Patch) -> None:
+    """The page to go to is taken before the link is settled that may turn out to be another writer's, and further."""
+
+    def seal(self: Writer, next_page: str, reason: str, until: float | None = None) -> None:
+        self.settle(until)
+        if self._file.records or next_page != self._chain.state.page:
+            file, self._file = self._file, OpenFile(self._config.codec)
+            self._create(file, self._opened, next_page, reason)
+
+    patch.setattr(Writer, "seal", seal)
+
+
 def idle_turn_after_three_calls(patch: Patch) -> None:
     patch.setattr(idle, "CALLS", 3)
 
@@ -246,6 +258,7 @@ DEFECTS: Final[Mapping[Defect, int]] = {
     a_refusal_before_walking_forward: 100,
     no_refusal: 400,
     a_key_from_the_first_record: 20,
+    a_page_from_before_the_adoption: 400,
     idle_turn_after_three_calls: 800,
     no_stream_identity: 400,
     words_separated_by_spaces_alone: 20,

@@ -12,11 +12,6 @@ SCHEDULES = 800
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="Writer.seal takes the page from before the adoption that it waits for, and leads the chain back "
-    "(./run_tests.sh simulate --seed 116 --schedules 1)",
-)
 def test_every_record_is_stored_exactly_once_whatever_happens() -> None:
     result = run([Schedule(seed) for seed in range(SCHEDULES)])
     if result.failed is not None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from consumer.live import read_shards
+from local.chaos.worker_log import WorkerLog
 from local.process import Process, start
-from local.worker_log import WorkerLog
 from local.workers import JAVA_OPTIONS, LAUNCHER, PROJECT
 
 SHORT_LIFE_SECONDS = 5.0  # who ends sooner is started again only after the pause
@@ -57,6 +57,11 @@ class Worker:
     def pid(self) -> int | None:
         """The daemon's, while it runs."""
         return self._process.popen.pid if self._process else None
+
+    @property
+    def daemon(self) -> list[int]:
+        """The same, to be signalled: nobody when it does not run."""
+        return [] if self.pid is None else [self.pid]
 
     @property
     def is_stopped(self) -> bool:
@@ -150,8 +155,7 @@ class Supervisor:
         for worker in self:
             worker.wanted = False
             worker.resume()
-            if worker.pid is not None:
-                worker.send(signal.SIGTERM, [worker.pid])
+            worker.send(signal.SIGTERM, worker.daemon)
 
 
 def ending(status: int, last_words: str) -> str:

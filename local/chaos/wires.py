@@ -7,9 +7,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from local.chaos_world import APPLICATION, PUT, Wire, World, pause
+from local.chaos.nemesis import Act, Deck, Steps
+from local.chaos.world import APPLICATION, PUT, Wire, World, pause
 from local.fault_proxy import CONFLICT, THROTTLED, Action, Fault
-from local.nemesis import Act, Deck, Steps
 
 Range = tuple[float, float]
 RENEWALS = frozenset({"UpdateItem", "PutItem", "DeleteItem"})

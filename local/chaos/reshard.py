@@ -7,8 +7,8 @@ from random import Random
 
 from articles.aws import Shard, translated
 from articles.errors import UserError
-from local.chaos_world import NAME, World, pick, until
-from local.nemesis import Act, Deck, Impossible, Steps
+from local.chaos.nemesis import Act, Deck, Impossible, Steps
+from local.chaos.world import NAME, World, pick, until
 
 LEAST_OPEN, MOST_OPEN = 2, 6
 STORED_SECONDS = 60.0

@@ -8,7 +8,7 @@ from typing import Any
 
 from articles.commands.table import count
 from articles.verify_report import ERROR
-from local.chaos_watch import Problem
+from local.chaos.watch import Problem
 
 INVARIANTS = {
     1: "every record put is stored exactly once, or is a dead letter",

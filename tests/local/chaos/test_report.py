@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from articles.errors import UserError
-from local.chaos import parse
-from local.chaos_report import MUST_HAPPEN, Result, summary
-from local.chaos_run import DECKS, allowed
+from local.chaos.__main__ import parse
+from local.chaos.decks import DECKS, allowed
+from local.chaos.report import MUST_HAPPEN, Result, summary
 
 
 def verified(**counts: int) -> dict[str, Any]:

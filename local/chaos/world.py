@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from local.chaos_watch import Watch
+from local.chaos.nemesis import Impossible
+from local.chaos.supervisor import Supervisor, Worker
+from local.chaos.watch import Watch
 from local.fault_proxy import Fault, FaultProxy
-from local.nemesis import Impossible
-from local.supervisor import Supervisor, Worker
 
 _T = TypeVar("_T")
 NAME, BUCKET, PREFIX, APPLICATION = "MyStream", "my-bucket", "articles", "articles"

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from local.chains import Chains
-from local.chaos_watch import ChainWatch, Sources, Watch
-from local.chaos_world import PREFIX
+from local.chaos.chain_watch import ChainWatch
+from local.chaos.plain_watch import PlainWatch, tally
+from local.chaos.supervisor import Worker, parent_of
+from local.chaos.watch import Sources, Watch
+from local.chaos.world import PREFIX
 from local.demo_verify import verify
 from local.interrupts import Interrupts
-from local.plain_watch import PlainWatch, tally
-from local.supervisor import Worker, parent_of
 
 VERSIONS = (
     {"FILE_AGE": "3", "CODEC": "deflate", "FILE_SIZE": "256KiB"},
@@ -27,7 +28,7 @@ VERSIONS = (
 """Workers differ, as versions do that hand shards back and forth."""
 
 
-PLAIN = (sys.executable, "-P", "-m", "local.plain_worker")
+PLAIN = (sys.executable, "-P", "-m", "local.chaos.plain_worker")
 
 
 class Consumer(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from local.nemesis import Act, Deck, Entry, Impossible, Nemesis, Steps
+from local.chaos.nemesis import Act, Deck, Entry, Impossible, Nemesis, Steps
 
 World = list[str]
 

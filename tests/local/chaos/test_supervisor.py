@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.supervisor import Supervisor, Worker, ending, parent_of
+from local.chaos.supervisor import Supervisor, Worker, ending, parent_of
 from tests.waiting import eventually
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")

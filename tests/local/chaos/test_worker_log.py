@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from local.worker_log import WorkerLog
+from local.chaos.worker_log import WorkerLog
 
 
 def line(**fields: object) -> str:

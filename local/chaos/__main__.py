@@ -23,10 +23,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from articles.errors import StoreError, UserError
-from local.chaos_consumers import CONSUMERS
-from local.chaos_report import summary
-from local.chaos_run import Chaos, Options, allowed
-from local.chaos_view import Teller
+from local.chaos.consumers import CONSUMERS
+from local.chaos.decks import allowed
+from local.chaos.report import summary
+from local.chaos.run import Chaos, Options
+from local.chaos.view import Teller
 from local.demo import FOREIGN, PROXIES
 from local.interrupts import Interrupts
 from local.populate import positive

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from articles.aws import Lease
-from local.plain_watch import reaches, tally
+from local.chaos.plain_watch import reaches, tally
 
 SHARD = "shardId-000000000000"
 

@@ -17,7 +17,7 @@ from typing import Any
 from articles.avro import read_container
 from articles.aws import Lease
 from articles.verify_report import ERROR
-from local.chaos_watch import Sources, Watch
+from local.chaos.watch import Sources, Watch
 from local.demo_view import Row
 
 FILES_EVERY_SECONDS = 2.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from articles.aws import list_shards
-from local.chaos_feed import BAD, BAD_SHARE, ChaosFeed, records
+from local.chaos.feed import BAD, BAD_SHARE, ChaosFeed, records
 from local.source import parse
 from tests.waiting import eventually
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from local.chaos_watch import Watch
+from local.chaos.nemesis import Entry
+from local.chaos.watch import Watch
 from local.demo_view import REDRAW_SECONDS, Snapshot, TerminalView
-from local.nemesis import Entry
 from local.producer import Progress
 
 PLAIN_SECONDS = 10.0

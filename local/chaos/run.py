@@ -6,27 +6,25 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from articles.aws import describe_stream
 from articles.errors import UserError
 from consumer.provision import Clients, Plan, provision
-from local.chaos_consumers import CONSUMERS
-from local.chaos_feed import BAD_SHARE, ChaosFeed
-from local.chaos_processes import PROCESSES
-from local.chaos_report import Result
-from local.chaos_reshard import STREAM
-from local.chaos_view import Teller
-from local.chaos_watch import Sources, Watch
-from local.chaos_wires import DYNAMODB, S3
-from local.chaos_world import APPLICATION, BUCKET, NAME, PREFIX, Wire, World
+from local.chaos.consumers import CONSUMERS
+from local.chaos.decks import allowed
+from local.chaos.feed import BAD_SHARE, ChaosFeed
+from local.chaos.nemesis import Nemesis
+from local.chaos.report import Result
+from local.chaos.supervisor import Supervisor, Worker
+from local.chaos.view import Teller
+from local.chaos.watch import Sources, Watch
+from local.chaos.world import APPLICATION, BUCKET, NAME, PREFIX, Wire, World
 from local.emulator import Emulator
 from local.fault_proxy import FaultProxy
 from local.interrupts import Interrupts
-from local.nemesis import Deck, Nemesis
-from local.supervisor import Supervisor, Worker
 
 TICK_SECONDS = 0.05
 START_SECONDS = 90.0
@@ -213,27 +211,6 @@ class Chaos:
             memory_mb=self._memory,
             notes=self._teller.notes,
         )
-
-
-DECKS = (PROCESSES, STREAM, S3, DYNAMODB)
-
-
-def allowed(only: tuple[str, ...]) -> list[Deck[World]]:
-    """The decks with nothing but these kinds; all of it when none are named. Raises UserError for an unknown kind."""
-    kinds = {act.kind for deck in DECKS for act in deck.acts}
-    if unknown := set(only) - kinds:
-        raise UserError(f"there is no {', '.join(sorted(unknown))} to draw; there are {', '.join(sorted(kinds))}")
-    if not only:
-        return list(DECKS)
-    kept = [
-        replace(
-            deck,
-            acts=[act for act in deck.acts if act.kind in only],
-            first=[kind for kind in deck.first if kind in only],
-        )
-        for deck in DECKS
-    ]
-    return [deck for deck in kept if deck.acts]
 
 
 def memory_mb(pid: int) -> int:

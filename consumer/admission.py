@@ -16,6 +16,8 @@ class Start(Protocol):
     """What the check needs of a shard's configuration."""
 
     @property
+    def stream_arn(self) -> str: ...
+    @property
     def start_mode(self) -> str: ...
     @property
     def retention_seconds(self) -> float: ...
@@ -56,6 +58,10 @@ def check_start(config: Start, chain: Found, lease: Position, wall: float) -> No
     root = chain.root
     if root is None:
         return
+    if root.stream_arn != config.stream_arn:
+        raise ChainError(
+            f"its chain is of the stream {root.stream_arn}, this worker reads {config.stream_arn}; use another PREFIX"
+        )
     if root.mode != config.start_mode:
         raise ChainError(
             f"the chain was started at {root.mode}, this worker at {config.start_mode}: records that arrived between "

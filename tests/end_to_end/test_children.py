@@ -55,8 +55,9 @@ def test_a_dead_workers_buffer_is_stored_after_the_trim_horizon_has_passed_it(ma
     [
         ("9", {}, "is past the end of the chain, 5:0"),
         ("5", {"START_AT": "2026-01-31T00:00:00Z"}, "the chain was started at TRIM_HORIZON"),
+        ("5", {"STREAM_ARN": "arn:aws:kinesis:us-east-1:123456789012:stream/x"}, "its chain is of the stream"),
     ],
-    ids=["lease-past-the-chain", "another-start"],
+    ids=["lease-past-the-chain", "another-start", "another-account"],
 )
 def test_a_lease_that_does_not_fit_its_chain_parks_the_child_that_gets_it(
     make_pipeline: MakePipeline, lease: str, settings: dict[str, str], reason: str

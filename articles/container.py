@@ -156,10 +156,6 @@ def read_blocks(data: bytes, header: Header) -> Iterator[Block]:
 
 def encode_long(value: int) -> bytes:
     """Avro's variable-length zig-zag coding of an int or long."""
-    return _LONGS[value] if 0 <= value < len(_LONGS) else _encode_long(value)
-
-
-def _encode_long(value: int) -> bytes:
     value = (value << 1) ^ (value >> 63)
     out = bytearray()
     while value > 0x7F:
@@ -167,10 +163,6 @@ def _encode_long(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
-
-
-_LONGS: Final = tuple(map(_encode_long, range(1 << 13)))
-"""Lengths of texts and counts: half of the time of encoding a record went into them."""
 
 
 def _read_long(source: io.BytesIO) -> int:

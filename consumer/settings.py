@@ -5,8 +5,8 @@ All problems are found in one pass, one line each, so that a user mends them in 
 
 from __future__ import annotations
 
+import os
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,7 +98,7 @@ def read_settings(env: Mapping[str, str], defaults: Mapping[str, str] | None = N
     settings = Settings(
         stream_name=read.name("STREAM_NAME", _STREAM, "letters, digits, _ . -, at most 128"),
         application_name=read.name("APPLICATION_NAME", _APPLICATION, "letters, digits, _ . -, 3 to 237", "articles"),
-        worker_id=read.name("WORKER_ID", _WORKER, "letters, digits, _ . : -, at most 128", socket.gethostname()),
+        worker_id=read.name("WORKER_ID", _WORKER, "letters, digits, _ . : -, at most 128", os.uname().nodename),
         bucket=read.bucket(),
         prefix=read.name("PREFIX", _PREFIX, "letters, digits, _ . = -, parts between single slashes", "articles"),
         start_at=read.start(),

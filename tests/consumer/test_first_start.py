@@ -1,4 +1,5 @@
-"""Workers that start together on an application without a leader start one after the other."""
+"""Workers that start together on an application without a leader start one after the other; one that led when it was
+killed leaves no lock behind."""
 
 from __future__ import annotations
 
@@ -49,3 +50,19 @@ def test_a_claim_without_a_leader_lapses(clients: Clients, application: str) -> 
 
 def test_without_tables_chance_keeps_them_apart(aws_env: dict[str, str], clients: Clients) -> None:
     assert 0 < waited(clients, aws_env["APPLICATION_NAME"], "w1") <= APART_SECONDS
+
+
+def test_who_led_gives_its_lock_back_and_nobody_elses(clients: Clients, application: str) -> None:
+    key = {"key": {"S": "Leader"}}
+    table = f"{application}-CoordinatorState"
+    lock = key | {"ownerName": {"S": "w1"}, "recordVersionNumber": {"S": "a"}, "leaseDuration": {"S": "120000"}}
+    clients.dynamodb.put_item(TableName=table, Item=lock)
+
+    def item() -> dict[str, object]:
+        found: dict[str, object] = clients.dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+        return found
+
+    assert waited(clients, application, "w2") == 0
+    assert item() == lock
+    assert waited(clients, application, "w1") == 0
+    assert item() == lock | {"isReleased": {"S": "1"}}

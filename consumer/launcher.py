@@ -157,6 +157,8 @@ def become_daemon(
         program,
         *_JVM,
         *_watched(environment),
+        # Logback takes a level that it does not know, as our WARNING, for DEBUG.
+        f"-DLOG_LEVEL={settings.log_level.removesuffix('ING')}",
         *shlex.split(env.get("ARTICLES_JAVA_OPTS", "")),
         "-cp",
         f"{folder}/*",

@@ -120,13 +120,14 @@ def test_a_check_writes_nothing_so_it_goes_with_no_repair(launch: Launch, env: d
 def test_the_daemon_gets_its_properties_and_its_children_their_environment(
     launch: Launch, env: dict[str, str], tmp_path: Path
 ) -> None:
-    process = launch({**env, "STATE_DIR": str(tmp_path / "state dir"), "FILE_AGE": ""})
+    process = launch({**env, "STATE_DIR": str(tmp_path / "state dir"), "FILE_AGE": "", "LOG_LEVEL": "WARNING"})
     said = called(env)
     argv, child = said["argv"], said["env"]
     assert isinstance(argv, list)
     assert isinstance(child, dict)
     assert "software.amazon.kinesis.multilang.MultiLangDaemon" in argv
     assert "-Dfile.encoding=UTF-8" in argv
+    assert "-DLOG_LEVEL=WARN" in argv
     properties = Path(argv[argv.index("--properties-file") + 1]).read_text()
     assert f"executableName = {Path(sys.executable).name} -P -m consumer\n" in properties
     assert f"kinesisEndpoint = {env['AWS_ENDPOINT_URL_KINESIS']}" in properties

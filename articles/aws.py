@@ -76,7 +76,8 @@ class Shard:
 @dataclass(frozen=True, slots=True)
 class Lease:
     """One item of the lease table. `checkpoint` is a sequence number, TRIM_HORIZON, AT_TIMESTAMP or SHARD_END; `moves`
-    counts changes of owner since the last checkpoint."""
+    counts changes of owner since the last checkpoint; `handed_by` still holds it while it is handed over gracefully,
+    for a moment: while it stays, nobody reads the shard (KCL issue 1729)."""
 
     key: str
     checkpoint: str
@@ -85,6 +86,7 @@ class Lease:
     counter: int
     parents: tuple[str, ...]
     moves: int
+    handed_by: str | None = None
 
 
 def client(
@@ -176,6 +178,7 @@ def _lease(item: Mapping[str, Any]) -> Lease:
         number("leaseCounter"),
         tuple(sorted(item.get("parentShardId", {}).get("SS", ()))),
         number("ownerSwitchesSinceCheckpoint"),
+        text("checkpointOwner"),
     )
 
 

@@ -116,6 +116,9 @@ class ChainWatch(Watch):
             late = lease is not None and lease.checkpoint.isdecimal() and at != str(position)
             self._rest(f"the chain of {shard.id}", str(position), waiting > 0, f"while {waiting} records wait", now)
             self._rest(f"the lease of {shard.id}", at, late, f"behind its chain at {position}", now)
+            if lease:
+                said = f"the handing over of {shard.id} by {lease.handed_by}"
+                self._rest(said, at, lease.handed_by is not None, "nobody reads it", now)
 
     def _rest(self, what: str, at: str, waits: bool, why: str, now: float) -> None:
         rest = self._rests.get(what)

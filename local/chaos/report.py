@@ -88,7 +88,8 @@ class Result:
 
     @property
     def unproven(self) -> list[str]:
-        return [said for name, said in MUST_HAPPEN.items() if not self.proofs.get(name)]
+        """Nothing is expected of a consumer that cannot adopt."""
+        return [said for name, said in MUST_HAPPEN.items() if self.watched and not self.proofs.get(name)]
 
     def to_json(self) -> dict[str, Any]:
         return {

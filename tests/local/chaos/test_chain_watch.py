@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -148,14 +148,16 @@ def test_what_rests_is_told_once(world: World, watch: Looked, monkeypatch: pytes
     monkeypatch.setattr("local.chaos.chain_watch.time.monotonic", lambda: now[0])
     world.chain(0).link(articles(range(1, 6)))
     world.put[SHARDS[0]] = 6
-    world.leases = [lease(SHARDS[0], "3")]
+    world.leases = [replace(lease(SHARDS[0], "3"), handed_by="worker-2")]
     watch.look()
     for _ in range(3):
         now[0] += chain_watch.REST_SECONDS / 2 + 1
         watch.look()
-    assert len(world.told) == 2
+    assert len(world.told) == 3
     assert "the chain" in world.told[0]
     assert "while 1 records wait" in world.told[0]
     assert "the lease" in world.told[1]
+    assert "the handing over" in world.told[2]
+    assert "by worker-2" in world.told[2]
     assert watch.longest_rest > chain_watch.REST_SECONDS
     assert not watch.problems, "nothing is lost by that"

@@ -102,6 +102,7 @@ def test_a_run_without_adoptions_says_that_it_has_proven_little() -> None:
 def test_what_was_not_asked_is_not_said_to_hold() -> None:
     plain = replace(GOOD, verify={**verified(repeated=2), "checked": ["1: …"]}, watched=())
     assert plain.invariants == {1: False, 9: True}
+    assert replace(plain, proofs={}).unproven == []
 
 
 def test_only_some_kinds_can_be_asked_for() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from articles.chain import Root, Totals
+from articles.chain import Link, Root, Totals
 from articles.errors import UserError
 from articles.keys import Layout
 from articles.retry import RetryingStore
@@ -34,6 +34,8 @@ class Checks:
     ledger: Ledger | None = None
     facts: Facts | None = None
     retention_hours: int | None = None
+    dead_letters_kept_since: float | None = None
+    """Epoch seconds; the bucket's lifecycle has deleted dead letters of before. None: they are kept for ever."""
 
     @property
     def decodes(self) -> bool:
@@ -83,7 +85,7 @@ def verify(
         assert link is not None  # noqa: S101 - a link without a header is off the line
         totals += link.totals
         named += bool(link.dead_letter_key) and "dead_letter_missing" not in {f.code for f in step.answer.findings}
-        findings.add(*_on_line(step))
+        findings.add(*(_expired(finding, link, checks.dead_letters_kept_since) for finding in _on_line(step)))
         watch = watches.setdefault(step.root, Watch(step.root, checks.retention_seconds))
         findings.add(*watch.look(step.key, link, step.answer.info.modified))
         if checks.ledger:
@@ -140,6 +142,13 @@ def _on_line(step: OnLine[Examined]) -> Iterator[Finding]:
         yield Finding("jump", said, WARNING, shard_text(step.root.shard), str(step.before.position), step.key)
     for finding in step.answer.findings:
         yield replace(finding, shard=shard_text(step.root.shard))
+
+
+def _expired(finding: Finding, link: Link, kept_since: float | None) -> Finding:
+    """Dead letters that the lifecycle was told to delete are no error."""
+    if finding.code != "dead_letter_missing" or kept_since is None or (link.last_arrival or 0) / 1000 >= kept_since:
+        return finding
+    return replace(finding, severity=WARNING, message=f"{finding.message}: older than what --dead-letter-days keeps")
 
 
 def _roots(walk: Walk[Examined]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from pathlib import Path
 
 from articles import options, verify
@@ -46,16 +47,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help=f"how long the stream keeps records (default {verify.RETENTION_HOURS}; with --leases the stream is asked)",
     )
+    parser.add_argument(
+        "--dead-letter-days",
+        metavar="N",
+        type=int,
+        help="how long the bucket keeps dead-letter/, where a lifecycle deletes: what is older and gone is no error",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     layout = options.layout(args)
     if args.retention_hours is not None and args.retention_hours <= 0:
         raise UserError("--retention-hours must be positive")
+    if args.dead_letter_days is not None and args.dead_letter_days <= 0:
+        raise UserError("--dead-letter-days must be positive")
+    kept_since = time.time() - args.dead_letter_days * 86_400 if args.dead_letter_days else None
     ledger = Ledger.load(args.ledger) if args.ledger else None
     # Leases first: chains only grow, so what is past its chain then was so all the time.
     facts = read_facts(args) if args.leases else None
-    checks = Checks(args.deep, ledger, facts, args.retention_hours)
+    checks = Checks(args.deep, ledger, facts, args.retention_hours, kept_since)
     store = options.open_store(args)
     with Progress("files") as progress:
         report = verify.verify(store, layout, options.selection(args), checks, progress)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from articles import container, schema
-from articles.chain import State, Totals
+from articles.chain import Link, State, Totals
 from articles.keys import Layout
 from articles.position import Position
 from articles.retry import RetryingStore
+from articles.verify import Checks
 from articles.verify_link import Examiner
 from tests.articles.bucket import DEEP, Bucket, errors, one
 from tests.articles.builder import Article, Chain, articles, name
@@ -160,6 +161,21 @@ def test_missing_dead_letters_are_seen(bucket: Bucket) -> None:
     report = bucket.check()
     assert errors(report) == {"dead_letter_missing"}
     assert one(report, "dead_letter_missing").key == key
+
+
+def test_dead_letters_that_the_lifecycle_has_deleted_are_no_error(bucket: Bucket) -> None:
+    key = dead_letters(bucket)
+    headers = [(one, container.read_header(bucket.body(one)).metadata) for one in bucket.memory.keys("articles/data")]
+    (arrived,) = [
+        (link.last_arrival or 0) / 1000
+        for link in (Link.from_metadata(one, metadata) for one, metadata in headers)
+        if link.dead_letter_key == key
+    ]
+    del bucket.memory.objects[key]
+    assert errors(bucket.check(Checks(dead_letters_kept_since=arrived))) == {"dead_letter_missing"}
+    report = bucket.check(Checks(deep=True, dead_letters_kept_since=arrived + 1))
+    assert report.ok
+    assert one(report, "dead_letter_missing").severity == "warning"
 
 
 def altered(bucket: Bucket) -> None:

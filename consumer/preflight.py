@@ -104,13 +104,15 @@ class Preflight:
         """Every listed shard with its lease and its chain's tail, many at a time."""
         found = aws.read_leases(self.dynamodb, self.settings.application_name)
         leases = {lease.key: lease for lease in found or []}
+        # Listed after its lease was read: a shard that other workers have ended since the start is closed by now.
+        shards = aws.list_shards(self.kinesis, self.settings.stream_name)
 
         def stand(shard: Shard) -> Standing:
             name = ShardName(self.stream.stream, self.stream.created, shard.id)
             return Standing(shard, leases.get(shard.id), tail.find(self._retrying(), self.layout, name))
 
         with self._store_errors(), ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(stand, self.stream.shards))
+            return list(pool.map(stand, shards))
 
     def _retrying(self) -> RetryingStore:
         return RetryingStore(self.store, deadline=_STORE_SECONDS)

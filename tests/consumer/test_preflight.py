@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import cast
 
 import pytest
 
@@ -13,10 +14,15 @@ from articles.errors import UserError
 from articles.keys import Layout
 from articles.position import Position
 from articles.retry import RetryingStore
+from articles.s3 import S3ObjectStore
 from articles.tail import StoredObject, Tail, find
 from consumer.bucket_checks import PROBE, check_clock, check_create_once
 from consumer.chain_checks import Expected, Standing, problems
 from consumer.chain_restart import jump, restart
+from consumer.identity import Identity
+from consumer.preflight import Preflight
+from consumer.settings import read_settings
+from tests.articles.builder import Chain
 from tests.fakes import MemoryStore
 
 ARN = "arn:aws:kinesis:eu-central-1:000000000000:stream/MyStream"
@@ -226,3 +232,28 @@ def test_the_clock_must_agree_with_s3_within_five_minutes() -> None:
         check_clock(S3(), "bucket", "articles", CREATED + 301.0)
     with pytest.raises(UserError, match="3600 s behind"):
         check_clock(S3(), "bucket", "articles", CREATED - 3600.0)
+
+
+def test_a_shard_that_ended_since_the_start_is_no_sign_of_an_earlier_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that restarts while shards split and merge was told to delete the lease table."""
+    memory, calls = MemoryStore(), []
+    chain = Chain(memory, LAYOUT, NAME)
+    chain.root()
+    chain.end()
+
+    def read_leases(_dynamodb: object, _table: str) -> list[Lease]:
+        calls.append("leases")
+        return [lease("SHARD_END")]
+
+    def list_shards(_kinesis: object, _stream: str) -> list[Shard]:
+        calls.append("shards")
+        return [ENDED_SHARD]
+
+    monkeypatch.setattr("consumer.preflight.aws.read_leases", read_leases)
+    monkeypatch.setattr("consumer.preflight.aws.list_shards", list_shards)
+    settings = read_settings({"STREAM_NAME": "MyStream", "BUCKET": "my-bucket", "AWS_REGION": "eu-central-1"})
+    at_the_start = Identity("MyStream", ARN, CREATED, 24, (SHARD,))
+    store = cast("S3ObjectStore", memory)
+    standings = Preflight(settings, at_the_start, None, None, None, store).standings()
+    assert problems(standings, EXPECTED, NOW) == []
+    assert calls == ["leases", "shards"]

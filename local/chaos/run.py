@@ -18,7 +18,7 @@ from local.chaos.decks import allowed
 from local.chaos.feed import BAD_SHARE, ChaosFeed
 from local.chaos.nemesis import Nemesis
 from local.chaos.report import Result
-from local.chaos.supervisor import Supervisor, Worker
+from local.chaos.supervisor import REFUSED, Supervisor, Worker
 from local.chaos.view import Teller
 from local.chaos.watch import Sources, Watch
 from local.chaos.world import APPLICATION, BUCKET, NAME, PREFIX, Wire, World
@@ -31,8 +31,11 @@ START_SECONDS = 90.0
 DRAIN_SECONDS = 300.0  # a leader's lock may have to run out first: two minutes
 STOP_SECONDS = 40.0
 MEASURE_SECONDS = 60.0
-EXPECTED = ("left with 71", "left with 72", "left with 75")
-"""S3 or the lease table was away for too long, or leases were lost again and again: the nemesis' doing."""
+EXPECTED = (
+    *("left with 71", "left with 72", "left with 75"),
+    *(f"{REFUSED}: bucket 'my-bucket', ", f"{REFUSED}: dynamodb "),
+)
+"""S3 or the lease table was away, or leases were lost again and again: the nemesis' doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +194,9 @@ class Chaos:
             "zombies_put_late": self.world.proofs["zombies_put_late"],
             "shards_ended_in_adoption": events["adopted: shard end"],
         }
+        complaints += Counter({f"{REFUSED}: {why}": number for why, number in self.supervisor.refusals.items()})
         bad = {said: number for said, number in complaints.items() if not said.startswith(EXPECTED)}
-        self._teller.say(f"children left or parked: {dict(complaints)}")
+        self._teller.say(f"children that left or parked, workers that did not start: {dict(complaints)}")
         return Result(
             seed=self._options.seed,
             seconds=self._options.seconds,

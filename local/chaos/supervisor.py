@@ -19,6 +19,8 @@ from local.workers import JAVA_OPTIONS, LAUNCHER, PROJECT
 
 SHORT_LIFE_SECONDS = 5.0  # who ends sooner is started again only after the pause
 PAUSE_SECONDS = 1.0
+REFUSED = "did not start"
+WHY_CHARACTERS = 120
 KILLED, TERMINATED = -signal.SIGKILL, 128 + signal.SIGTERM
 Say = Callable[[str, str], None]
 """Takes a worker's id and what became of it."""
@@ -122,12 +124,14 @@ class Worker:
 class Supervisor:
     """A context manager: whoever still runs at its end is killed, with its children and orphans.
 
-    `restarts` counts the starts after the first of a worker that was to run on, by how it had ended.
+    `restarts` counts the starts after the first of a worker that was to run on, by how it had ended; `refusals` how
+    often the launcher refused, and why.
     """
 
     def __init__(self, workers: Sequence[Worker], say: Say) -> None:
         self.workers = {worker.id: worker for worker in workers}
         self.restarts: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self._say = say
 
     def __enter__(self) -> Supervisor:
@@ -147,7 +151,10 @@ class Supervisor:
         for worker in self:
             said = worker.tick(time.monotonic())
             if said:
-                self.restarts[said.partition(":")[0]] += worker.wanted
+                how, _, why = said.partition(": ")
+                self.restarts[how] += worker.wanted
+                if how == REFUSED:
+                    self.refusals[why[:WHY_CHARACTERS]] += 1
                 self._say(worker.id, f"{said}; {'started again' if worker.wanted else 'not to run now'}")
 
     def end(self) -> None:
@@ -168,7 +175,7 @@ def ending(status: int, last_words: str) -> str:
         case 1:
             how = "ended after its child"
         case 2:
-            how = "did not start"
+            how = REFUSED
         case _:
             how = f"ended with status {status}"
     return f"{how}: {last_words}" if last_words else how

@@ -74,6 +74,7 @@ def test_one_that_refuses_is_tried_again_with_its_reason_told(make: Make, said: 
     assert ticking(supervisor, lambda: worker.starts == 3)
     assert said[0] == "worker-1: did not start: no such bucket; started again"
     assert supervisor.restarts["did not start"] >= 2
+    assert supervisor.refusals["no such bucket"] >= 2
 
 
 def test_one_that_is_frozen_is_resumed_to_end(make: Make) -> None:

@@ -33,7 +33,7 @@ STOP_SECONDS = 40.0
 MEASURE_SECONDS = 60.0
 EXPECTED = (
     *("left with 71", "left with 72", "left with 75"),
-    *(f"{REFUSED}: bucket 'my-bucket', ", f"{REFUSED}: dynamodb "),
+    *(f"{REFUSED}: bucket '{BUCKET}', ", f"{REFUSED}: s3 does not answer", f"{REFUSED}: dynamodb "),
 )
 """S3 or the lease table was away, or leases were lost again and again: the nemesis' doing."""
 

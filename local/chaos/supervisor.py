@@ -152,7 +152,8 @@ class Supervisor:
             said = worker.tick(time.monotonic())
             if said:
                 how, _, why = said.partition(": ")
-                self.restarts[how] += worker.wanted
+                if worker.wanted:
+                    self.restarts[how] += 1
                 if how == REFUSED:
                     self.refusals[why[:WHY_CHARACTERS]] += 1
                 self._say(worker.id, f"{said}; {'started again' if worker.wanted else 'not to run now'}")

@@ -5,7 +5,9 @@ everything in memory and in one temporary directory; no process outlives this on
 plain port speaks HTTP/2 with prior knowledge, which the daemon's client asks for. Many emulators can run at the same
 time.
 
-For thousands of records, not millions: kinesis-local takes and hands out a few hundred records a second in all.
+For thousands of records, not millions: kinesis-local takes and hands out a few hundred records a second in all. Its
+PutRecords looks at all that a shard holds, for each record: 25 ms for five at 10,000 records in four shards, 0.8 s at
+190,000. Its PutRecord takes 2 to 8 ms at any size.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ MAGIC: Final = b"Obj\x01"
 CODECS: Final = ("deflate", "zstandard", "null")
 BLOCK_BYTES: Final = 64 << 10
 """Uncompressed size at which a block is closed: where ISA-L's deflate is as small as zlib's at 16 KiB."""
+SYNC_BYTES: Final = 16
 MAX_BLOCK_BYTES: Final = 256 << 20
 HEADER_GUESS: Final = 64 << 10
 """How much of an object to read first to have its header; a longer one asks for more."""
@@ -34,7 +35,7 @@ class Block:
     """A compressed block and the number of records in it."""
 
     count: int
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,10 @@ def _zstd() -> Any:
     return zstd
 
 
-def decompress(codec: str, data: bytes) -> bytes:
+def decompress(codec: str, data: bytes | memoryview) -> bytes:
     """Raises ChainError for data that is not of that codec or unpacks to more than MAX_BLOCK_BYTES."""
     if codec == "null":
-        return data
+        return bytes(data)
     if codec not in CODECS:
         raise ChainError(f"codec {codec!r} is not one of {', '.join(CODECS)}")
     unpacker: Any = zlib.decompressobj(-15) if codec == "deflate" else _zstd().ZstdDecompressor()
@@ -91,7 +92,7 @@ def decompress(codec: str, data: bytes) -> bytes:
 
 
 def sync_marker(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()[:16]
+    return hashlib.sha256(key.encode()).digest()[:SYNC_BYTES]
 
 
 def digest(blocks: Iterable[Block]) -> str:
@@ -109,7 +110,7 @@ def assemble(
     """The whole file."""
     sync = sync_marker(key)
     entries = {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode(), **metadata}
-    parts = [MAGIC, encode_long(len(entries))]
+    parts: list[bytes | memoryview] = [MAGIC, encode_long(len(entries))]
     for name, value in entries.items():
         parts += [encode_long(len(name.encode())), name.encode(), encode_long(len(value)), value]
     parts += [encode_long(0), sync]
@@ -120,7 +121,7 @@ def assemble(
 
 def framed_size(count: int, size: int) -> int:
     """Bytes that a block of `count` records and `size` bytes of data takes in a file."""
-    return len(encode_long(count)) + len(encode_long(size)) + size + 16
+    return len(encode_long(count)) + len(encode_long(size)) + size + SYNC_BYTES
 
 
 def read_header(data: bytes) -> Header:
@@ -137,7 +138,7 @@ def read_header(data: bytes) -> Header:
         for _ in range(count):
             name = _take(source, _read_long(source)).decode("utf-8", "replace")
             metadata[name] = _take(source, _read_long(source))
-    sync = _take(source, 16)
+    sync = _take(source, SYNC_BYTES)
     return Header(metadata, sync, source.tell())
 
 
@@ -149,7 +150,7 @@ def read_blocks(data: bytes, header: Header) -> Iterator[Block]:
         where = source.tell()
         count = _read_long(source)
         block = Block(count, _take(source, _read_long(source)))
-        if _take(source, 16) != header.sync:
+        if _take(source, SYNC_BYTES) != header.sync:
             raise ChainError(f"the block at byte {where} does not end in the file's sync marker")
         yield block
 

@@ -13,13 +13,13 @@ from articles import __version__, schema
 from articles.chain import Link, ShardName, State, Totals
 from articles.container import (
     BLOCK_BYTES,
+    SYNC_BYTES,
     Block,
     assemble,
     compress,
     decompress,
     digest,
-    read_blocks,
-    read_header,
+    framed_size,
 )
 from articles.encode import encode_article, encode_dead_letter
 from articles.keys import Layout
@@ -171,19 +171,20 @@ class OpenFile:
         for letter in dead:
             self.reject(letter.record, letter.rejected)
 
-    def release(self) -> None:
-        """Let go of the blocks' bytes while the body of the sealed file holds them, too."""
-        self._blocks = [(Block(block.count, b""), span) for block, span in self._blocks]
-
-    def reopen(self, body: bytes) -> None:
-        """Take the blocks' bytes back from the body of the sealed file."""
-        spans = [span for _, span in self._blocks]
-        self._blocks = list(zip(read_blocks(body, read_header(body)), spans, strict=True))
+    def release(self, body: bytes) -> None:
+        """Let go of the blocks' bytes, which the sealed file's body holds, too: from now on they are views of it."""
+        view, blocks = memoryview(body), []
+        end = len(body) - sum(framed_size(block.count, len(block.data)) for block, _ in self._blocks)
+        for block, span in self._blocks:
+            end += framed_size(block.count, len(block.data))
+            data = view[end - SYNC_BYTES - len(block.data) : end - SYNC_BYTES]
+            blocks.append((Block(block.count, data), span))
+        self._blocks = blocks
 
     def extend(self, other: OpenFile) -> None:
-        """Take over what another file holds, which follows what this one holds."""
+        """Take over what another file holds, which follows what this one holds. No block keeps a body alive then."""
         self._close_block()
-        self._blocks += other._blocks
+        self._blocks = [(Block(block.count, bytes(block.data)), span) for block, span in self._blocks] + other._blocks
         self._open, self._open_bytes = other._open, other._open_bytes
         self._dead += other._dead
         self.size += other.size

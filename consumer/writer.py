@@ -101,7 +101,7 @@ class Writer:
         config = self._config
         state = self._chain.state
         sealed = file.seal(config.layout, config.shard, state, next_page, config.worker, self._enrichment)
-        file.release()
+        file.release(sealed.body)
         work = self._background(lambda: self._chain.append(sealed))
         self._creating = Creating(file, opened, sealed, reason, work)
 
@@ -142,7 +142,6 @@ class Writer:
     def _adopt(self, creating: Creating) -> None:
         """The chain stands elsewhere than our link would have led: drop what it holds, keep the rest and its age."""
         rest, state = creating.file, self._chain.state
-        rest.reopen(creating.sealed.body)
         rest.drop_through(state.position)
         self._file.drop_through(state.position)
         if state.ended and (rest.records or self._file.records):

@@ -209,6 +209,17 @@ def test_sealing_leaves_the_file_as_it_is(case: Given) -> None:
     check_contents(seal(file), case.items)
 
 
+@given(givens(), st.data())
+def test_a_file_whose_bytes_are_views_of_its_body_goes_on_like_any_other(case: Given, data: st.DataObject) -> None:
+    cut, through = data.draw(st.integers(0, len(case.items))), data.draw(st.integers(0, 30))
+    file, later = replace(case, items=case.items[:cut]).fill(), replace(case, items=case.items[cut:]).fill()
+    file.release(seal(file).body)
+    for part in (file, later):
+        part.drop_through(Position.of(str(through)))
+    file.extend(later)
+    check_contents(seal(file), [item for item in case.items if item[0].position > Position.of(str(through))])
+
+
 @given(givens())
 def test_the_size_is_what_the_blocks_and_rejected_payloads_take(case: Given) -> None:
     file = case.fill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +97,26 @@ def test_a_rest_too_large_for_one_file_is_a_link_of_its_own(bench: Bench, begun:
     assert len(begun) == 2  # the rest went on its way at once
     worker.shut_down()
     assert bench.held() == [str(number) for number in range(1, 20)]
+
+
+def test_a_rest_is_not_copied_out_of_the_body_it_is_in(bench: Bench, begun: list[WhenAsked[object]]) -> None:
+    """Beside it and the file filled since there is one body more, while the rest is sealed again."""
+    size = 4 << 20
+    other = bench.worker(worker="w2", file_bytes=1)
+    worker = slow(bench, file_records=1_000_000, file_bytes=size, codec="null")
+    numbers = range(1, 32)
+    worker.process(*(record(number, "x" * (size // 16)) for number in numbers), behind=LAGGING)
+    assert len(begun) == 1
+    other.process(record(1))
+    begun.pop().finish()
+    tracemalloc.start()
+    worker.process(behind=LAGGING)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(begun) == 1
+    assert peak < 1.2 * size
+    worker.shut_down()
+    assert bench.held() == [str(number) for number in numbers]
 
 
 def test_an_end_in_the_way_parks_the_shard(bench: Bench, begun: list[WhenAsked[object]]) -> None:

@@ -82,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: bool) -> None:
     """Becomes the daemon, or returns after the checks alone. Raises UserError."""
     settings, program, folder = _set_up(profile, env)
-    from consumer.first_start import wait_for_turn  # boto3 takes a while to load: bad settings are told before
+    from consumer.announce import announce  # boto3 takes a while to load: bad settings are told before
+    from consumer.first_start import wait_for_turn
     from consumer.preflight import Preflight
 
     preflight = Preflight.open(settings)
@@ -94,7 +95,8 @@ def launch(profile: str, env: dict[str, str], *, check: bool, start_chain_here: 
         _say(f"all is well: {settings.worker_id} can read {settings.stream_name}")
         return
     state = open_state_dir(settings, _say)
-    wait_for_turn(preflight.dynamodb, settings.application_name, settings.worker_id, SystemClock())
+    for step in (announce, wait_for_turn):
+        step(preflight.dynamodb, settings.application_name, settings.worker_id, SystemClock())
     become_daemon(profile, settings, preflight.stream, state, env, program, folder)
 
 

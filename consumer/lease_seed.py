@@ -59,8 +59,6 @@ def lease_item(shard: Shard) -> dict[str, Any]:
         "ownerSwitchesSinceCheckpoint": {"N": "0"},
         "startingHashKey": {"S": shard.starting_hash},
         "endingHashKey": {"S": shard.ending_hash},
-        # The daemon shares out leases by their throughput: of some that have none it gives one worker in three nothing.
-        "throughputKBps": {"N": "1"},
     }
     if shard.parents:
         # Without it a child may start before its parent has ended.

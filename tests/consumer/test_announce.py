@@ -18,14 +18,15 @@ def test_each_worker_has_an_entry_that_a_new_start_renews(aws_env: dict[str, str
     application, clock = aws_env["APPLICATION_NAME"], FakeClock()
     provision(Plan(aws_env["STREAM_NAME"], aws_env["BUCKET"], application, shards=1), clients)
     table = f"{application}-WorkerMetricStats"
-    of_the_daemon = {"sts": {"M": {"C": {"L": [{"N": "5"}]}}}, "opr": {"M": {"C": {"L": [{"N": "100"}]}}}}
+    of_the_daemon: dict[str, Any] = {"sts": {"M": {}}, "opr": {"M": {}}}
+    of_a_new_one = {name: {"M": {"T": {"L": [{"N": value}]}}} for name, value in (("sts", "1"), ("opr", "100"))}
     clients.dynamodb.put_item(TableName=table, Item={"wid": {"S": "w1"}, "lut": {"N": "1"}} | of_the_daemon)
     for worker in ("w1", "w2"):
         announce(clients.dynamodb, application, worker, clock)
     due = {"lut": {"N": str(int(clock.wall() + START_SECONDS))}}
     assert entries(clients, table) == {
         "w1": {"wid": {"S": "w1"}} | due | of_the_daemon,
-        "w2": {"wid": {"S": "w2"}} | due,
+        "w2": {"wid": {"S": "w2"}} | due | of_a_new_one,
     }
 
 

@@ -38,12 +38,31 @@ def native() -> Side | None:
     if cargo is None:
         say("  there is no cargo on the PATH: the native child is left out")
         return None
-    command = [cargo, "build", "--release", "--locked", "--quiet", "--manifest-path", str(folder / "Cargo.toml")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        say(f"  the native child could not be built and is left out: {done.stderr.strip().splitlines()[-1]}")
+    try:
+        crate = _locked_crate(cargo, folder)
+        _cargo(cargo, crate, "build", "--release", "--locked")
+    except subprocess.CalledProcessError as error:
+        say(f"  the native child could not be built and is left out: {error.stderr.strip().splitlines()[-1]}")
         return None
-    return Side("native", [str(folder / "target" / "release" / "native_child")])
+    return Side("native", [str(crate / "target" / "release" / "native_child")])
+
+
+def _cargo(cargo: str, crate: Path, *command: str) -> None:
+    subprocess.run([cargo, *command, "--quiet"], cwd=crate, check=True, capture_output=True, text=True, timeout=600)
+
+
+def _locked_crate(cargo: str, folder: Path) -> Path:
+    """A copy of the crate with its lock: `crates.lock` has versions and checksums, and leaves to cargo which registry
+    they come from."""
+    crate = folder / "target" / "crate"
+    shutil.copytree(folder / "src", crate / "src", dirs_exist_ok=True)
+    shutil.copy(folder / "Cargo.toml", crate)
+    lock = crate / "Cargo.lock"
+    if not lock.exists():
+        _cargo(cargo, crate, "generate-lockfile")
+    source = next(line for line in lock.read_text().splitlines() if line.startswith("source = "))
+    lock.write_text((folder / "crates.lock").read_text().replace("checksum = ", f"{source}\nchecksum = "))
+    return crate
 
 
 def environment(endpoint_url: str, prefix: str, state_dir: Path, **settings: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "child": "CPU a record and file size of a shard's child, against the straightforward build",
     "fleet": "100 children at once: how long until all have answered, and how much memory each takes",
     "memory": "the peak of a child's memory, by file size, records a call and records in all",
+    "start": "a worker's first records, and its next ones after it was killed: seconds",
     "commands": "`articles average`, `verify` and `files` over 10,000 objects, against listing alone",
 }
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"

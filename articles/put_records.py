@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from articles.aws import translated
 from articles.clock import Clock
+from articles.errors import UserError
 
 THROTTLED: Final = (
     "ProvisionedThroughputExceededException",
@@ -47,14 +48,25 @@ class Placed:
     sequence_number: str
 
 
+class CutShort(UserError):
+    """A call failed as a whole. `answers`: where a record is now, None where it is not known whether it was put."""
+
+    def __init__(self, why: str, answers: Sequence[Placed | str]) -> None:
+        super().__init__(why)
+        self.answers = [answer if isinstance(answer, Placed) else None for answer in answers]
+
+
 def put_records(kinesis: Any, stream: str, records: Sequence[Outgoing], clock: Clock) -> list[Placed | str]:
     """For each record where it is now, or why it was refused to the last. Takes as many as one call may hold. Raises
-    UserError when the call failed as a whole: whether anything was put is then not known."""
+    CutShort."""
     answers: list[Placed | str] = [""] * len(records)
     left = list(range(len(records)))
     pause, until = FIRST_PAUSE, clock.monotonic() + RETRY_SECONDS
     while True:
-        refused = _attempt(kinesis, stream, records, left, answers)
+        try:
+            refused = _attempt(kinesis, stream, records, left, answers)
+        except UserError as error:
+            raise CutShort(str(error), answers) from error
         if len(refused) < len(left):
             pause, until = FIRST_PAUSE, clock.monotonic() + RETRY_SECONDS
         if not refused or clock.monotonic() >= until:

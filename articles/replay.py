@@ -22,7 +22,7 @@ from articles.clock import Clock
 from articles.dead_letters import DeadLetter
 from articles.errors import StoreError, UserError
 from articles.keys import Layout
-from articles.put_records import Outgoing, Placed
+from articles.put_records import CutShort, Outgoing, Placed
 from articles.retry import RetryingStore
 from articles.scan import many
 
@@ -118,7 +118,7 @@ class _Item:
 @dataclass(frozen=True, slots=True)
 class Replay:
     """`mend` gives the payload to put, or raises UserError for a record to skip; `put` puts what it is handed, and
-    answers for each record: where it is now, or why it was refused."""
+    answers for each record: where it is now, or why it was refused. It raises CutShort."""
 
     marks: Marks
     mend: Callable[[DeadLetter], bytes]
@@ -163,15 +163,20 @@ class Replay:
     def _put(self, batch: Sequence[_Item]) -> Iterator[Outcome]:
         ours = list(many(self._claim, batch))
         claimed = [item for item, is_ours in zip(batch, ours, strict=True) if is_ours]
+        cut: CutShort | None = None
+        answers: Sequence[Placed | str | None] = []
         try:
             answers = self.put([item.record for item in claimed]) if claimed else []
-            outcomes = list(many(self._done, zip(claimed, answers, strict=True)))
-        except (UserError, StoreError) as error:
-            raise UserError(
-                f"{error}. Whether {len(claimed)} records got onto the stream is not known: `articles dead-letters "
-                "list` shows them in doubt, and --again puts them once more"
-            ) from error
+        except CutShort as error:
+            cut, answers = error, error.answers
+        known = [(item, answer) for item, answer in zip(claimed, answers, strict=True) if answer is not None]
+        try:
+            outcomes = list(many(self._done, known))
+        except StoreError as error:
+            raise _in_doubt(error, len(claimed)) from error
         yield from outcomes
+        if cut:
+            raise _in_doubt(cut, len(claimed) - len(known)) from cut
         for item, is_ours in zip(batch, ours, strict=True):
             if not is_ours:
                 yield Outcome(item.letter, What.IN_DOUBT, "somebody else has claimed it just now")
@@ -185,6 +190,13 @@ class Replay:
             return Outcome(item.letter, What.REFUSED, f"the stream refused it ({answer}); --again tries once more")
         self.marks.done(item.letter, item.attempt, answer)
         return Outcome(item.letter, What.PUT, placed=answer)
+
+
+def _in_doubt(error: Exception, records: int) -> UserError:
+    return UserError(
+        f"{error}. Whether {records} records got onto the stream is not known: `articles dead-letters list` shows them "
+        "in doubt, and --again puts them once more"
+    )
 
 
 def partition_key(letter: DeadLetter) -> str:

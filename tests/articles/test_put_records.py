@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from articles.errors import UserError
-from articles.put_records import RETRY_SECONDS, Outgoing, Placed, put_records
+from articles.put_records import RETRY_SECONDS, CutShort, Outgoing, Placed, put_records
 from tests.fakes import FakeClock
 
 BUSY = "ProvisionedThroughputExceededException"
@@ -73,3 +73,10 @@ def test_a_call_that_may_have_been_taken_is_never_made_again(error: Exception) -
     with pytest.raises(UserError):
         put_records(kinesis, "s", RECORDS, FakeClock())
     assert len(kinesis.calls) == 1
+
+
+def test_what_was_taken_before_a_call_failed_is_told() -> None:
+    kinesis = Kinesis({1}, refused("InternalFailure"))
+    with pytest.raises(CutShort) as caught:
+        put_records(kinesis, "s", RECORDS, FakeClock())
+    assert caught.value.answers == [Placed("s", "7"), None, Placed("s", "7")]

@@ -19,6 +19,7 @@ from tests.articles.builder import Article, Chain, name
 from tests.fakes import MemoryStore
 
 Articles = Callable[..., tuple[int, str, str]]
+BUSY = "ProvisionedThroughputExceededException"
 GOOD = b'{"article_id":"a","content":"c"}'
 MEND = """
 import os, sys
@@ -41,6 +42,8 @@ class Stream:
         self.calls: list[int] = []
         self.before: list[str | BaseException | None] = []
         self.after: list[BaseException | None] = []
+        self.taken: list[int] = []
+        """How many records the next calls take; they refuse those behind."""
 
     def describe_stream_summary(self, StreamName: str) -> Any:  # noqa: N803
         if StreamName != "MyStream":
@@ -56,11 +59,13 @@ class Stream:
         if error:
             return {"Records": [{"ErrorCode": error}] * len(Records)}
         first = len(self.records)
-        self.records += [(record["Data"], record["PartitionKey"]) for record in Records]
+        taken = self.taken.pop(0) if self.taken else len(Records)
+        self.records += [(record["Data"], record["PartitionKey"]) for record in Records[:taken]]
         if self.after and (cut := self.after.pop(0)):
             raise cut
         numbers = range(first + 1, len(self.records) + 1)
-        return {"Records": [{"ShardId": "shardId-000000000007", "SequenceNumber": str(n)} for n in numbers]}
+        said = [{"ShardId": "shardId-000000000007", "SequenceNumber": str(n)} for n in numbers]
+        return {"Records": said + [{"ErrorCode": BUSY}] * (len(Records) - taken)}
 
 
 @pytest.fixture
@@ -242,6 +247,19 @@ def test_what_was_cut_short_is_in_doubt_and_put_again_only_on_request(
     assert len(stream.records) == (4 if taken else 2)
 
 
+def test_of_a_call_that_was_cut_short_what_was_taken_before_is_never_put_again(
+    run: Run, chain: Chain, stream: Stream, articles: Articles
+) -> None:
+    chain.link([bad(1), bad(2)])
+    stream.taken, stream.before = [1], [None, CUTS[0]]
+    status, lines, totals, err = run("--all")
+    assert (status, totals, "Whether 1 records" in err) == (2, {"put": 1}, True)
+    assert [line["position"] for line in lines] == ["1:0"]
+    assert states(articles) == {"1:0": "replayed", "2:0": "in doubt"}
+    assert run("--all", "--again")[2] == {"put": 1, "replayed before": 1}
+    assert len(stream.records) == 2
+
+
 def test_a_crash_between_put_and_mark_is_in_doubt(
     run: Run, chain: Chain, stream: Stream, articles: Articles, memory: MemoryStore
 ) -> None:
@@ -295,10 +313,10 @@ def test_what_the_stream_refuses_to_the_last_is_told(
 ) -> None:
     monkeypatch.setattr(put_records, "RETRY_SECONDS", 0.0)
     chain.link([bad(1)])
-    stream.before.append("ProvisionedThroughputExceededException")
+    stream.before.append(BUSY)
     status, lines, totals, _ = run("--all")
     assert (status, totals) == (1, {"refused": 1})
-    assert "ProvisionedThroughputExceededException" in lines[0]["why"]
+    assert BUSY in lines[0]["why"]
     assert run("--all", "--again")[2] == {"put": 1}
 
 

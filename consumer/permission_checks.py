@@ -28,7 +28,7 @@ def check_reads(kinesis: Any, stream: Identity) -> None:
 
 def check_tables(dynamodb: Any, application: str) -> list[str]:
     """Looks at the daemon's tables, asks their index, and writes an item on a condition that cannot hold; which tables
-    there are not."""
+    there are not. What another worker's daemon is making at the moment answers nothing yet, and is not asked."""
     absent = []
     for table, key in tables_of(application):
         with aws.translated("dynamodb", f"table {table}"):
@@ -37,8 +37,11 @@ def check_tables(dynamodb: Any, application: str) -> list[str]:
             except dynamodb.exceptions.ResourceNotFoundException:
                 absent.append(table)
                 continue
-            _write(dynamodb, table, key)
+            if found["TableStatus"] != "CREATING":
+                _write(dynamodb, table, key)
         for index in found.get("GlobalSecondaryIndexes", ()):
+            if index["IndexStatus"] == "CREATING":
+                continue
             with aws.translated("dynamodb", f"index {index['IndexName']} of table {table}"):
                 dynamodb.query(
                     TableName=table,

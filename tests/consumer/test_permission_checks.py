@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,8 @@ def test_whoever_has_every_right_changes_nothing_by_asking(
 
 DENIED = json.dumps({"__type": "com.amazonaws#AccessDeniedException", "message": "not authorized"}).encode()
 
+ABSENT = json.dumps({"__type": "com.amazonaws#ResourceNotFoundException", "message": "not found"}).encode()
+
 
 @pytest.mark.parametrize("operation", ["GetShardIterator", "GetRecords"])
 def test_a_right_to_the_stream_that_is_missing_is_named(
@@ -66,6 +69,27 @@ def test_tables_that_are_not_there_are_no_refusal(clients: Clients) -> None:
         "nobody-CoordinatorState",
         "nobody-WorkerMetricStats",
     ]
+
+
+@pytest.mark.parametrize("operation", ["UpdateItem", "Query"])
+def test_a_table_or_index_that_another_worker_is_making_is_no_refusal(
+    operation: str, application: str, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS takes seconds to make a table and minutes for an index, and answers no question of either until then."""
+    describe = clients.dynamodb.describe_table
+
+    def being_made(**given: Any) -> Any:
+        said = describe(**given)
+        said["Table"]["TableStatus"] = "CREATING" if operation == "UpdateItem" else "UPDATING"
+        for index in said["Table"].get("GlobalSecondaryIndexes", ()):
+            index["IndexStatus"] = "CREATING"
+        return said
+
+    with FaultProxy(clients.dynamodb.meta.endpoint_url) as proxy:
+        proxy.set([Fault("absent", Action.REFUSE, operations=frozenset({operation}), status=400, body=ABSENT)])
+        dynamodb = aws.client("dynamodb", region=clients.region, endpoint_url=proxy.url)
+        monkeypatch.setattr(dynamodb, "describe_table", being_made)
+        assert check_tables(dynamodb, application) == []
 
 
 def test_the_workers_policy_allows_what_is_asked() -> None:

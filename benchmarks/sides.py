@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.say import say
-from consumer.launcher import ALLOCATOR, CHILD
+from consumer.launcher import CHILD
 
 HERE: Final = Path(__file__).resolve().parent
 BUCKET: Final = "benchmarks"
@@ -68,7 +68,6 @@ def _locked_crate(cargo: str, folder: Path) -> Path:
 def environment(endpoint_url: str, prefix: str, state_dir: Path, **settings: str) -> dict[str, str]:
     """What the launcher hands to a child; the other sides read their part of it."""
     return {
-        **ALLOCATOR,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
         "PYTHONPATH": str(HERE.parent),
         "PYTHONUTF8": "1",

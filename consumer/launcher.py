@@ -34,8 +34,6 @@ PROFILE_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 # An error that the daemon would limp on after must end it: whoever supervises starts it again.
 _JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8")
-ALLOCATOR: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
-"""glibc gives back what a call of megabytes took: a tenth less memory a child (`./run_benchmarks.sh fleet`)."""
 _SETTINGS: Final = """\
 settings, from the environment:
   STREAM_NAME, BUCKET, AWS_REGION       needed
@@ -156,7 +154,7 @@ def become_daemon(
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
     }
-    environment = ALLOCATOR | dict(env) | child
+    environment = dict(env) | child
     command = [
         program,
         *_JVM,

@@ -12,6 +12,8 @@ usage: ./run_benchmarks.sh [NAME…] [OPTION…]   all benchmarks, or those name
   child      CPU a record and file size of a shard's child, against the straightforward build
   fleet      100 children at once: how long until all have answered, and how much memory each takes
   memory     the peak of a child's memory, by file size, records a call and records in all
+  end-to-end a whole worker with 1 to 8 shards, against one on async-kinesis: records a second, CPU a record
+  jvm        the daemon's heap and garbage collectors: memory, CPU and speed of each
   start      a worker's first records, and its next ones after it was killed: seconds
   commands   `articles average`, `verify` and `files` over 10,000 objects, against listing alone
 
@@ -31,6 +33,6 @@ case " $* " in
         ;;
 esac
 
-set_up worker
+set_up benchmarks
 cd "$root"
 exec "$python" -P -m benchmarks "$@"

@@ -24,6 +24,8 @@ BENCHMARKS: Final = {
     "child": "CPU a record and file size of a shard's child, against the straightforward build",
     "fleet": "100 children at once: how long until all have answered, and how much memory each takes",
     "memory": "the peak of a child's memory, by file size, records a call and records in all",
+    "end-to-end": "a whole worker with 1 to 8 shards, against one on async-kinesis: records a second, CPU a record",
+    "jvm": "the daemon's heap and garbage collectors: memory, CPU and speed of each",
     "start": "a worker's first records, and its next ones after it was killed: seconds",
     "commands": "`articles average`, `verify` and `files` over 10,000 objects, against listing alone",
 }
@@ -87,7 +89,7 @@ def _run(name: str, quick: bool) -> list[Result]:
     began = time.monotonic()
     say(f"{name}: {BENCHMARKS[name]}")
     with tempfile.TemporaryDirectory(prefix="articles-benchmark-") as folder:
-        results: list[Result] = importlib.import_module(f"benchmarks.{name}").run(Path(folder), quick)
+        results: list[Result] = importlib.import_module(f"benchmarks.{name.replace('-', '_')}").run(Path(folder), quick)
     say(f"  done in {time.monotonic() - began:.0f} s")
     return results
 

@@ -17,9 +17,10 @@ from bootstrap.packages import AGAIN, Packages
 from bootstrap.progress import Progress
 from bootstrap.step import Stamps, Step
 
-PLANS: Final = ("worker", "demo", "tests", "fuzz", "emulator")
+PLANS: Final = ("worker", "demo", "tests", "fuzz", "emulator", "benchmarks")
 """Each needs what the one before it needs: a worker no Node, the demo none of the tests' tools, and only fuzzing a
-fuzzer. The emulator alone, for an image of its own, needs nothing of a worker's."""
+fuzzer. The emulator alone, for an image of its own, needs nothing of a worker's. Benchmarks need no Node, but another
+consumer to compare with, whose boto3 is older: it has an environment of its own."""
 
 CONSOLE_SCRIPT: Final = """\
 #!/bin/sh
@@ -40,7 +41,10 @@ class Clone:
         self.stamps = Stamps(self.venv / ".set-up")
         self._python = self.venv / "bin" / "python"
         self._environment = environment
-        self._packages = Packages(self.venv, root / "bootstrap" / "requirements", progress)
+        locks = root / "bootstrap" / "requirements"
+        self._packages = Packages(self.venv, locks, progress)
+        self._other_venv = self.venv / "async-kinesis"
+        self._other_packages = Packages(self._other_venv, locks, progress)
 
     # The virtual environment
 
@@ -113,12 +117,17 @@ class Clone:
                 self._find_java,
             ),
         ]
+        emulator = Step("emulator", "emulator", locks("emulator"), (), lambda: self._packages.install("emulator"))
+        if plan == "benchmarks":
+            made = (self._other_venv / "bin" / "python",)
+            title = "consumer to compare with"
+            return [*steps, emulator, Step("benchmarks", title, locks("benchmarks"), made, self._make_other)]
         if plan != "worker":
             npm_locks = "".join(
                 (self.root / "local" / name).read_text("utf-8") for name in ("package.json", "package-lock.json")
             )
             steps += [
-                Step("emulator", "emulator", locks("emulator"), (), lambda: self._packages.install("emulator")),
+                emulator,
                 Step(
                     "node",
                     "Node",
@@ -141,6 +150,10 @@ class Clone:
         if plan == "emulator":
             return [step for step in steps if step.name in ("emulator", "node", "kinesis")]
         return steps
+
+    def _make_other(self) -> str:
+        run("python -m venv", [self._python, "-I", "-m", "venv", "--clear", self._other_venv], AGAIN)
+        return self._other_packages.install("benchmarks")
 
     def _find_java(self) -> str:
         found = tools.first_java(tools.java_candidates(self._environment))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.clone import Clone
+from bootstrap.clone import PLANS, Clone
 from bootstrap.errors import SetUpError
 from bootstrap.progress import Progress
 
@@ -25,12 +25,14 @@ def clone(tmp_path: Path) -> Clone:
 
 
 def test_each_command_gets_only_what_it_needs(clone: Clone) -> None:
-    steps = {plan: [step.name for step in clone.steps(plan)] for plan in ("worker", "demo", "tests", "fuzz")}
+    steps = {plan: [step.name for step in clone.steps(plan)] for plan in PLANS}
     assert steps == {
         "worker": ["runtime", "java"],
         "demo": ["runtime", "java", "emulator", "node", "kinesis"],
         "tests": ["runtime", "java", "emulator", "node", "kinesis", "dev"],
         "fuzz": ["runtime", "java", "emulator", "node", "kinesis", "dev", "fuzz"],
+        "emulator": ["emulator", "node", "kinesis"],
+        "benchmarks": ["runtime", "java", "emulator", "benchmarks"],
     }
 
 

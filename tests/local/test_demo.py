@@ -70,9 +70,12 @@ def test_an_interrupt_cleans_up_everything(running: subprocess.Popen[str], phase
 @linux
 def test_a_worker_that_dies_is_named_with_its_last_words(running: subprocess.Popen[str], tmp_path: Path) -> None:
     read_until(running, "while the workers read")
-    daemons = [pid for pid, command in ours(tmp_path).items() if "MultiLangDaemon" in command]
-    assert len(daemons) == 2
-    os.kill(daemons[0], signal.SIGKILL)
+
+    def daemons() -> list[int]:
+        return [pid for pid, command in ours(tmp_path).items() if "MultiLangDaemon" in command]
+
+    assert eventually(lambda: len(daemons()) == 2)  # the second one may start while the first reads already
+    os.kill(daemons()[0], signal.SIGKILL)
     assert running.stdout
     said = running.stdout.read()
     assert running.wait(timeout=60) == 2

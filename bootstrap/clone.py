@@ -17,10 +17,30 @@ from bootstrap.packages import AGAIN, Packages
 from bootstrap.progress import Progress
 from bootstrap.step import Stamps, Step
 
-PLANS: Final = ("worker", "demo", "tests", "fuzz", "emulator", "benchmarks")
-"""Each needs what the one before it needs: a worker no Node, the demo none of the tests' tools, and only fuzzing a
-fuzzer. The emulator alone, for an image of its own, needs nothing of a worker's. Benchmarks need no Node, but another
-consumer to compare with, whose boto3 is older: it has an environment of its own."""
+_DEMO: Final = ("runtime", "java", "emulator", "node", "kinesis")
+PLANS: Final[Mapping[str, tuple[str, ...]]] = {
+    "worker": ("runtime", "java"),
+    "demo": _DEMO,
+    "tests": (*_DEMO, "dev"),
+    "fuzz": (*_DEMO, "dev", "fuzz"),
+    "training": (*_DEMO, "dev", "training"),
+    "emulator": ("emulator", "node", "kinesis"),
+    "benchmarks": (*_DEMO, "benchmarks"),
+    "peers": ("runtime", "peers"),
+}
+"""The steps of each, in the order in which they are to be done: only what it needs. The emulator alone, for an image of
+its own, needs nothing of a worker's. PyTorch, 5 GB, is there only where it is asked for."""
+_OTHER_VENVS: Final = {"benchmarks": "async-kinesis", "peers": "peers"}
+"""What benchmarks compare with wants other versions than ours: environments of their own, inside ours."""
+
+_TITLES: Final = {
+    "emulator": "emulator",
+    "dev": "tests' tools",
+    "fuzz": "fuzzer",
+    "training": "PyTorch and other libraries of training jobs",
+    "benchmarks": "consumer to compare with",
+    "peers": "readers to compare with",
+}
 
 CONSOLE_SCRIPT: Final = """\
 #!/bin/sh
@@ -43,8 +63,7 @@ class Clone:
         self._environment = environment
         locks = root / "bootstrap" / "requirements"
         self._packages = Packages(self.venv, locks, progress)
-        self._other_venv = self.venv / "async-kinesis"
-        self._other_packages = Packages(self._other_venv, locks, progress)
+        self._others = {name: Packages(self.venv / folder, locks, progress) for name, folder in _OTHER_VENVS.items()}
 
     # The virtual environment
 
@@ -99,61 +118,35 @@ class Clone:
 
     def steps(self, plan: str) -> list[Step]:
         """In the order in which they are to be done; `java` and `node` return the program's path."""
-        locks = self._packages.text
-        jar_list = (self.root / "consumer" / "jars.sha256").read_text("ascii")
-        steps = [
-            Step(
-                "runtime",
-                "Python packages and the daemon's jars",
-                locks("build", "runtime") + jar_list,
-                (),
-                self._packages.install_runtime,
-            ),
-            Step(
-                "java",
-                "Java",
-                tools.fingerprint(tools.java_candidates(self._environment)) + locks("java"),
-                (),
-                self._find_java,
-            ),
-        ]
-        emulator = Step("emulator", "emulator", locks("emulator"), (), lambda: self._packages.install("emulator"))
-        if plan == "benchmarks":
-            made = (self._other_venv / "bin" / "python",)
-            title = "consumer to compare with"
-            return [*steps, emulator, Step("benchmarks", title, locks("benchmarks"), made, self._make_other)]
-        if plan != "worker":
-            npm_locks = "".join(
-                (self.root / "local" / name).read_text("utf-8") for name in ("package.json", "package-lock.json")
-            )
-            steps += [
-                emulator,
-                Step(
-                    "node",
-                    "Node",
-                    tools.fingerprint(tools.node_candidates(self._environment)) + locks("node"),
-                    (),
-                    self._find_node,
-                ),
-                Step(
-                    "kinesis",
-                    "emulator's Kinesis",
-                    npm_locks,
-                    (self.root / "local" / "node_modules" / "kinesis-local" / "main.js",),
-                    self._install_kinesis,
-                ),
-            ]
-        if plan in ("tests", "fuzz"):
-            steps.append(Step("dev", "tests' tools", locks("dev"), (), lambda: self._packages.install("dev")))
-        if plan == "fuzz":
-            steps.append(Step("fuzz", "fuzzer", locks("fuzz"), (), lambda: self._packages.install("fuzz")))
-        if plan == "emulator":
-            return [step for step in steps if step.name in ("emulator", "node", "kinesis")]
-        return steps
+        return [self._step(name) for name in PLANS[plan]]
 
-    def _make_other(self) -> str:
-        run("python -m venv", [self._python, "-I", "-m", "venv", "--clear", self._other_venv], AGAIN)
-        return self._other_packages.install("benchmarks")
+    def _step(self, name: str) -> Step:
+        locks = self._packages.text
+        match name:
+            case "runtime":
+                jar_list = (self.root / "consumer" / "jars.sha256").read_text("ascii")
+                title = "Python packages and the daemon's jars"
+                return Step(name, title, locks("build", name) + jar_list, (), self._packages.install_runtime)
+            case "java":
+                inputs = tools.fingerprint(tools.java_candidates(self._environment)) + locks(name)
+                return Step(name, "Java", inputs, (), self._find_java)
+            case "node":
+                inputs = tools.fingerprint(tools.node_candidates(self._environment)) + locks(name)
+                return Step(name, "Node", inputs, (), self._find_node)
+            case "kinesis":
+                local = self.root / "local"
+                inputs = "".join((local / file).read_text("utf-8") for file in ("package.json", "package-lock.json"))
+                made = (local / "node_modules" / "kinesis-local" / "main.js",)
+                return Step(name, "emulator's Kinesis", inputs, made, self._install_kinesis)
+            case "benchmarks" | "peers":
+                made = (self.venv / _OTHER_VENVS[name] / "bin" / "python",)
+                return Step(name, _TITLES[name], locks(name), made, lambda: self._make_other(name))
+        return Step(name, _TITLES[name], locks(name), (), lambda: self._packages.install(name))
+
+    def _make_other(self, name: str) -> str:
+        venv = self.venv / _OTHER_VENVS[name]
+        run("python -m venv", [self._python, "-I", "-m", "venv", "--clear", venv], AGAIN)
+        return self._others[name].install(name)
 
     def _find_java(self) -> str:
         found = tools.first_java(tools.java_candidates(self._environment))

@@ -28,7 +28,7 @@ ADVICE: Final = {
     "that has no ready-made package for this Python on this machine: Python 3.11 to 3.13 on Linux and macOS have all.",
     "missing_jars": "The daemon's jars could not all be downloaded. Check the network; where there is a mirror of "
     f"Maven Central, name its address in KCL_MVN_REPO_SEARCH_URL. {AGAIN}",
-    "No space left": f"The disk is full: this needs about 700 MB. {AGAIN}",
+    "No space left": f"The disk is full: this needs about 700 MB, and 5 GB more where PyTorch is asked for. {AGAIN}",
 }
 
 

@@ -32,7 +32,9 @@ def test_each_command_gets_only_what_it_needs(clone: Clone) -> None:
         "tests": ["runtime", "java", "emulator", "node", "kinesis", "dev"],
         "fuzz": ["runtime", "java", "emulator", "node", "kinesis", "dev", "fuzz"],
         "emulator": ["emulator", "node", "kinesis"],
-        "benchmarks": ["runtime", "java", "emulator", "benchmarks"],
+        "training": ["runtime", "java", "emulator", "node", "kinesis", "dev", "training"],
+        "benchmarks": ["runtime", "java", "emulator", "node", "kinesis", "benchmarks"],
+        "peers": ["runtime", "peers"],
     }
 
 
@@ -42,6 +44,12 @@ def test_a_changed_lock_is_installed_again_and_the_others_are_not(clone: Clone) 
         lock.write("# changed\n")
     after = {step.name: step.inputs for step in clone.steps("tests")}
     assert {name for name in after if after[name] != before[name]} == {"emulator"}
+
+
+def test_what_is_compared_with_lies_in_environments_of_its_own(clone: Clone) -> None:
+    made = {step.name: step.outputs for plan in ("benchmarks", "peers") for step in clone.steps(plan)}
+    assert made["benchmarks"] == (clone.venv / "async-kinesis" / "bin" / "python",)
+    assert made["peers"] == (clone.venv / "peers" / "bin" / "python",)
 
 
 def test_an_environment_that_somebody_else_made_is_left_alone(clone: Clone) -> None:

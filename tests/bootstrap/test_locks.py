@@ -12,6 +12,10 @@ ROOT = Path(__file__).parent.parent.parent
 LOCKS = sorted((ROOT / "bootstrap" / "requirements").glob("*.lock"))
 
 
+def _pins(lock: Path) -> set[tuple[str, str]]:
+    return set(re.findall(r"(?m)^([a-z0-9-]+)==([^ ]+)", lock.read_text("utf-8")))
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.stem))
 def test_every_line_is_an_exact_version_with_hashes(lock: Path) -> None:
     text = re.sub(r"#.*\n", "", lock.read_text("utf-8")).replace("\\\n", " ")
@@ -29,9 +33,15 @@ def test_the_lock_holds_what_was_asked_for(lock: Path) -> None:
 
 
 def test_two_locks_never_ask_for_different_versions() -> None:
-    together = [lock for lock in LOCKS if lock.stem != "benchmarks"]  # which has an environment of its own
-    pins = {pin for lock in together for pin in re.findall(r"(?m)^([a-z0-9-]+)==([^ ]+)", lock.read_text("utf-8"))}
+    together = [lock for lock in LOCKS if lock.stem not in ("benchmarks", "peers")]  # which have their own environments
+    pins = set().union(*map(_pins, together))
     assert len({name for name, _ in pins}) == len(pins)
+
+
+def test_our_reader_has_the_same_versions_beside_the_peers_as_in_a_worker() -> None:
+    pins = {lock.stem: dict(_pins(lock)) for lock in LOCKS}
+    ours = ("backports-zstd", "fastavro", "isal", "msgspec", "obstore")
+    assert {name: pins["peers"][name] for name in ours} == {name: pins["runtime"][name] for name in ours}
 
 
 def test_what_a_worker_needs_is_what_the_project_declares() -> None:

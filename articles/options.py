@@ -6,26 +6,17 @@ Environment: BUCKET, PREFIX, STREAM_NAME, AWS_REGION, AWS_ENDPOINT_URL and its f
 from __future__ import annotations
 
 import argparse
-import os
 import re
-from collections.abc import Callable
 from typing import Final
 
-from articles.errors import StoreUnavailable, UserError
+from articles import location
+from articles.errors import UserError
 from articles.keys import Layout
-from articles.progress import note
+from articles.location import environment as _env
 from articles.retry import RetryingStore
 from articles.scan import Selection
 
 PREFIX: Final = "articles"
-DEADLINE: Final = 20.0
-"""Seconds that a command goes on asking a store that does not answer."""
-_CREDENTIALS: Final = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
@@ -55,15 +46,11 @@ def add_location(parser: argparse.ArgumentParser) -> None:
 
 def endpoint(args: argparse.Namespace, service: str) -> str | None:
     """The service's endpoint: the option, or the environment as the AWS tools read it."""
-    given: str | None = args.endpoint_url
-    return given or _env(f"AWS_ENDPOINT_URL_{service.upper()}") or _env("AWS_ENDPOINT_URL")
+    return location.endpoint(args.endpoint_url, service)
 
 
 def layout(args: argparse.Namespace) -> Layout:
-    prefix = str(args.prefix).strip("/")
-    if not prefix or not {"", ".", ".."}.isdisjoint(prefix.split("/")):
-        raise UserError(f"--prefix {args.prefix!r} is no prefix: give a name such as {PREFIX}")
-    return Layout(prefix)
+    return location.layout(args.prefix, "--prefix")
 
 
 def selection(args: argparse.Namespace) -> Selection:
@@ -99,46 +86,4 @@ def open_store(args: argparse.Namespace) -> RetryingStore:
     """The bucket, behind the retry policy. Raises UserError when there is no bucket, region or credentials."""
     if not args.bucket:
         raise UserError("which bucket? Give --bucket or set BUCKET")
-    url = endpoint(args, "s3")
-    region = args.region or _env("AWS_DEFAULT_REGION") or ("us-east-1" if url else None)
-    if region is None:
-        raise UserError("which region? Give --region or set AWS_REGION")
-    _check_credentials()
-    from articles.s3 import S3ObjectStore  # its client takes a while to import, and --help does without
-
-    return RetryingStore(
-        S3ObjectStore(args.bucket, region=region, endpoint_url=url), deadline=DEADLINE, on_retry=_on_retry()
-    )
-
-
-def _check_credentials() -> None:
-    """The S3 client knows the chains that the consumer uses: environment, web identity, container, instance. Without
-    any of them it waits for the instance's, long and with a confusing error."""
-    if any(_env(name) for name in _CREDENTIALS):
-        return
-    from articles.aws import CLIENT_METHODS, credentials_method
-
-    found = credentials_method()
-    if found is None:
-        raise UserError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run under a role")
-    if found not in CLIENT_METHODS:
-        raise UserError(
-            f"AWS credentials come from a profile ({found}), which the S3 client does not read; put them into the "
-            'environment: eval "$(aws configure export-credentials --format env)"'
-        )
-
-
-def _on_retry() -> Callable[[str, StoreUnavailable], None]:
-    said = False
-
-    def say(_what: str, error: StoreUnavailable) -> None:
-        nonlocal said
-        if not said:
-            note(f"the store does not answer, trying for {DEADLINE:.0f} s: {error}")
-        said = True
-
-    return say
-
-
-def _env(name: str) -> str | None:
-    return os.environ.get(name) or None
+    return location.open_bucket(args.bucket, args.region, args.endpoint_url)

@@ -71,6 +71,9 @@ class RetryingStore:
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
         return self._call(key, lambda: self._store.read(key, start, length))
 
+    def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
+        return self._call(key, lambda: self._store.read_ranges(key, starts, lengths))
+
     def folders(self, folder: str) -> Sequence[str]:
         return self._call(folder, lambda: self._store.folders(folder))
 

@@ -1,13 +1,14 @@
-"""The object store in S3: the only import of its client."""
+"""The object store in S3, in a folder, or wherever else the client reaches: the only import of the client."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import obstore
+from obstore import Bytes
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -15,47 +16,56 @@ from obstore.exceptions import (
     UnauthenticatedError,
     UnknownConfigurationKeyError,
 )
-from obstore.store import S3Store
+from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store, from_url
+from obstore.store import ObjectStore as Client
 
 from articles.errors import StoreRefused, StoreUnavailable
 from articles.store import SMALL_BYTES, ObjectInfo, seconds_for
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 STEP: Final = 8 << 20
 """obstore's time-out belongs to a client, so there is one for small requests and one for each step of sizes in use."""
 READ_BYTES: Final = 256 << 20
 """Whole objects are read with the time-out of the largest there may be."""
+GAP_BYTES: Final = 256 << 10
+"""Ranges no further apart are one request: so many bytes take a store a fraction of what a request does."""
 _REFUSED: Final = re.compile(
     r"403 Forbidden|redirect without LOCATION|AuthorizationHeaderMalformed|InvalidAccessKeyId|ExpiredToken|InvalidToken"
     # S3 answers a HEAD without a body: this is its word for expired keys, or for a region that is not the bucket's.
     r"|performing HEAD.* 400 Bad Request"
 )
 """What the client has no exceptions for."""
+_PAST_THE_END: Final = re.compile(r"416 R|[Rr]ange was invalid|[Ii]nvalid ?[Rr]ange")
+_NO_RETRIES: Final[RetryConfig] = {"max_retries": 0, "retry_timeout": timedelta(0)}
 _T = TypeVar("_T")
 
 
-class S3ObjectStore:
-    """One bucket. Credentials come from the environment, web identity, the container or the instance.
+class ClientStore:
+    """Whatever the client reaches. `place` names it in errors; `open_client` makes a client whose requests may take so
+    many seconds each.
 
     Raises StoreRefused for settings that the client does not take."""
 
-    def __init__(self, bucket: str, *, region: str | None = None, endpoint_url: str | None = None) -> None:
-        self._bucket = bucket
-        _check(bucket, region, endpoint_url)
-        self._region, self._endpoint_url = region, endpoint_url
-        self._clients: dict[float, S3Store] = {}
+    def __init__(self, place: str, open_client: Callable[[float], Client]) -> None:
+        self._place = place
+        self._open_client = open_client
+        self._clients: dict[float, Client] = {}
         self._small = self._client(0)
 
     def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
         store = self._client(len(body))
+        kept = {} if isinstance(store, LocalStore) else dict(attributes)  # a file has none: its header answers
 
         def put() -> bool:
             try:
                 # Multipart uploads check If-None-Match only at their end, after everything was sent.
-                obstore.put(store, key, body, mode="create", attributes=dict(attributes), use_multipart=False)
+                obstore.put(store, key, body, mode="create", attributes=kept, use_multipart=False)
             except AlreadyExistsError:
                 return False
             except FileNotFoundError as error:
-                raise StoreRefused(f"bucket {self._bucket!r} does not exist") from error
+                raise StoreRefused(f"{self._place} does not exist") from error
             return True
 
         return self._call(key, put)
@@ -72,22 +82,38 @@ class S3ObjectStore:
         return self._call(key, head)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
-        def read() -> bytes | None:
-            client = self._client(READ_BYTES if length is None else length)
-            try:
-                if length is None and start == 0:
-                    return bytes(obstore.get(client, key).bytes())
-                if length is None:
-                    return bytes(obstore.get(client, key, options={"range": {"offset": start}}).bytes())
-                return bytes(obstore.get_range(client, key, start=start, length=length))
-            except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
-                    raise
-                return None
+        def read(client: Client) -> bytes:
+            if length is None and start == 0:
+                return bytes(obstore.get(client, key).bytes())
+            if length is None:
+                return bytes(obstore.get(client, key, options={"range": {"offset": start}}).bytes())
+            return bytes(obstore.get_range(client, key, start=start, length=length))
 
-        return self._call(key, read)
+        return self._get(key, READ_BYTES if length is None else length, read, b"")
+
+    def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
+        # Merged here, not by the client: it panics over a range that starts behind the end of what it merged.
+        gap = 0 if isinstance(self._small, LocalStore) else GAP_BYTES
+        spans: list[tuple[int, int]] = []
+        span_of = [0] * len(starts)
+        for index in sorted(range(len(starts)), key=starts.__getitem__):
+            start, end = starts[index], starts[index] + lengths[index]
+            if spans and start - spans[-1][1] <= gap:
+                spans[-1] = spans[-1][0], max(end, spans[-1][1])
+            else:
+                spans.append((start, end))
+            span_of[index] = len(spans) - 1
+        found = self._read_spans(key, spans)
+        if found is None:
+            return None
+        whole = [memoryview(one) for one in found]
+        ranges = zip(span_of, starts, lengths, strict=True)
+        return [bytes(whole[of][start - spans[of][0] :][:length]) for of, start, length in ranges]
 
     def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
+        if isinstance(self._small, LocalStore | HTTPStore):
+            yield from self._list_sorted(folder, after)
+            return
         chunks = iter(obstore.list(self._small, folder, offset=after or None, chunk_size=1000))
         while (chunk := self._call(folder, lambda: next(chunks, None))) is not None:
             for item in chunk:
@@ -97,50 +123,120 @@ class S3ObjectStore:
         found = self._call(folder, lambda: obstore.list_with_delimiter(self._small, folder))
         return [path.rpartition("/")[2] for path in found["common_prefixes"]]
 
-    def _client(self, size: int) -> S3Store:
+    def _list_sorted(self, folder: str, after: str) -> Iterator[ObjectInfo]:
+        """For clients that list in no order: one folder at a time."""
+        found = self._call(folder, lambda: obstore.list_with_delimiter(self._small, folder))
+        here = {item["path"]: item for item in found["objects"]}
+        for path in sorted([*here, *(f"{below}/" for below in found["common_prefixes"])]):
+            item = here.get(path)
+            if item is None and (after < path or after.startswith(path)):
+                yield from self._list_sorted(path.rstrip("/"), after)
+            elif item is not None and path > after:
+                yield ObjectInfo(path, item["size"], modified=item["last_modified"].timestamp())
+
+    def _read_spans(self, key: str, spans: Sequence[tuple[int, int]]) -> Sequence[bytes | Bytes] | None:
+        """Spans in order that do not touch; what lies behind the object's end is not in the answer."""
+        if len(spans) == 1:
+            one = self.read(key, spans[0][0], spans[0][1] - spans[0][0])
+            return None if one is None else [one]
+        starts, ends = [start for start, _ in spans], [end for _, end in spans]
+
+        def read(client: Client) -> Sequence[bytes | Bytes]:
+            return obstore.get_ranges(client, key, starts=starts, ends=ends, coalesce=0)
+
+        nothing: Sequence[bytes | Bytes] = ()
+        found = self._get(key, sum(ends) - sum(starts), read, nothing)
+        if found or found is None:
+            return found
+        return [self.read(key, start, end - start) or b"" for start, end in spans]
+
+    def _get(self, key: str, size: int, read: Callable[[Client], _T], past_the_end: _T) -> _T | None:
+        """Call `read` with the client for `size` bytes; None where there is no such object."""
+        client = self._client(size)
+
+        def get() -> _T | None:
+            try:
+                return read(client)
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+            except BaseError as error:
+                if _PAST_THE_END.search(_first_line(error)):
+                    return past_the_end
+                raise
+
+        return self._call(key, get)
+
+    def _client(self, size: int) -> Client:
         """The client for requests that move up to `size` bytes."""
         seconds = seconds_for(size if size <= SMALL_BYTES else -(-size // STEP) * STEP)
         if seconds not in self._clients:
             try:
-                self._clients[seconds] = _store(self._bucket, self._region, self._endpoint_url, seconds)
+                self._clients[seconds] = self._open_client(seconds)
             except (BaseError, ValueError) as error:  # half a key pair, a URL that is none
-                where = self._endpoint_url or "AWS"
-                raise StoreRefused(f"bucket {self._bucket!r}, {where}: {_first_line(error)}") from error
+                raise StoreRefused(f"{self._place}: {_first_line(error)}") from error
         return self._clients[seconds]
 
     def _call(self, what: str, call: Callable[[], _T]) -> _T:
         try:
             return call()
         except (PermissionDeniedError, UnauthenticatedError, UnknownConfigurationKeyError) as error:
-            raise StoreRefused(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
+            raise StoreRefused(f"{self._place}, {what}: {_first_line(error)}") from error
         except (BaseError, OSError) as error:
             text = str(error)
             if "NoSuchBucket" in text:
-                raise StoreRefused(f"bucket {self._bucket!r} does not exist") from error
+                raise StoreRefused(f"{self._place} does not exist") from error
             if "invalid path" in text:  # the client lists nothing of a folder that holds a key with an empty segment
                 raise StoreRefused(
-                    f"bucket {self._bucket!r}: {_first_line(error)}; somebody else put it there: move that object away"
+                    f"{self._place}: {_first_line(error)}; somebody else put it there: move that object away"
                 ) from error
             kind = StoreRefused if _REFUSED.search(text) else StoreUnavailable
-            raise kind(f"bucket {self._bucket!r}, {what}: {_first_line(error)}") from error
+            raise kind(f"{self._place}, {what}: {_first_line(error)}") from error
 
 
-def _store(bucket: str, region: str | None, endpoint_url: str | None, seconds: float) -> S3Store:
-    if endpoint_url is None and (region or "").startswith("cn-"):  # a domain of its own, which the client does not know
-        endpoint_url = f"https://s3.{region}.amazonaws.com.cn"
-    given: dict[str, Any] = {"region": region, "endpoint": endpoint_url}
-    return S3Store(
-        bucket,
-        **{name: value for name, value in given.items() if value},
-        # The certificate of AWS's virtual hosts does not hold for a name with a dot.
-        virtual_hosted_style_request=endpoint_url is None and "." not in bucket,
-        client_options={
-            "timeout": timedelta(seconds=seconds),
-            "connect_timeout": timedelta(seconds=5),
-            "allow_http": (endpoint_url or "").startswith("http://"),
-        },
-        retry_config={"max_retries": 0, "retry_timeout": timedelta(0)},
-    )
+class S3ObjectStore(ClientStore):
+    """One bucket. Credentials come from the environment, web identity, the container or the instance."""
+
+    def __init__(self, bucket: str, *, region: str | None = None, endpoint_url: str | None = None) -> None:
+        _check(bucket, region, endpoint_url)
+        if endpoint_url is None and (region or "").startswith("cn-"):  # a domain that the client does not know
+            endpoint_url = f"https://s3.{region}.amazonaws.com.cn"
+        given: dict[str, Any] = {
+            "region": region,
+            "endpoint": endpoint_url,
+            # The certificate of AWS's virtual hosts does not hold for a name with a dot.
+            "virtual_hosted_style_request": endpoint_url is None and "." not in bucket,
+            "retry_config": _NO_RETRIES,
+        }
+        options: dict[str, Any] = {name: value for name, value in given.items() if value not in (None, "")}
+
+        def client(seconds: float) -> S3Store:
+            return S3Store(bucket, client_options=_http(seconds, endpoint_url or ""), **options)
+
+        super().__init__(f"bucket {bucket!r}", client)
+
+
+def open_folder(path: str) -> ClientStore:
+    """A folder of this machine, which must exist. Files keep no attributes."""
+    return ClientStore(f"folder {path!r}", lambda _seconds: LocalStore(path))
+
+
+def open_url(url: str) -> ClientStore:
+    """Whatever else the client knows by a URL: gs://, az://, https:// …; credentials and more from the environment as
+    its documentation says."""
+    if url.startswith("memory:"):
+        memory = MemoryStore()
+        return ClientStore(url, lambda _seconds: memory)
+    return ClientStore(url, lambda seconds: from_url(url, client_options=_http(seconds, url), retry_config=_NO_RETRIES))
+
+
+def _http(seconds: float, url: str) -> ClientConfig:
+    return {
+        "timeout": timedelta(seconds=seconds),
+        "connect_timeout": timedelta(seconds=5),
+        "allow_http": url.startswith("http://"),
+    }
 
 
 def _check(bucket: str, region: str | None, endpoint_url: str | None) -> None:

@@ -39,7 +39,12 @@ class ObjectStore(Protocol):
     def head(self, key: str) -> ObjectInfo | None: ...
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
-        """The object's bytes, or that range of them; None when there is no such object."""
+        """The object's bytes, or what there is of that range of them; None when there is no such object."""
+        ...
+
+    def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
+        """Several ranges of one object, of at least a byte each, in the order asked for; in as few requests as pays,
+        several at a time. None when there is no such object; what lies behind its end is missing from a range."""
         ...
 
     def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:

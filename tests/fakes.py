@@ -89,6 +89,13 @@ class MemoryStore:
             return None
         return found.body[start:] if length is None else found.body[start : start + length]
 
+    def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
+        self._before("read_ranges", key)
+        found = self.objects.get(key)
+        self._after("read_ranges", key, "found" if found else "absent")
+        ranges = zip(starts, lengths, strict=True)
+        return [found.body[start : start + length] for start, length in ranges] if found else None
+
     def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
         self._before("list", folder)
         self._after("list", folder, "")

@@ -70,6 +70,10 @@ class Bucket:
         self._step("after read", None)
         return found[0][start : None if length is None else start + length] if found else None
 
+    def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
+        found = self.read(key)
+        return [found[start : start + length] for start, length in zip(starts, lengths, strict=True)] if found else None
+
     def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
         self._step("before list", None)
         keys = self._keys(f"{folder}/")

@@ -109,9 +109,11 @@ class Packages:
         )
 
     def _compile(self) -> None:
-        """In parallel, which pip cannot; afterwards every start is quick, also from a read-only file system."""
+        """In parallel, which pip cannot; afterwards every start is quick, also from a read-only file system. Packages
+        bring files for newer Pythons that do not compile here: nothing imports those."""
         self._progress.detail = lambda: "compiling"
-        run("compileall", [self._python, "-I", "-m", "compileall", "-q", "-j", "0", self.site()], AGAIN)
+        compile_all = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0)"
+        run("compileall", [self._python, "-I", "-c", compile_all, self.site()], AGAIN)
 
 
 def _jars_there(building: Path) -> str:

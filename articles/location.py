@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from articles.errors import StoreUnavailable, UserError
+from articles.folder import FolderStore
 from articles.keys import Layout
 from articles.progress import note
 from articles.retry import RetryingStore
@@ -35,13 +36,11 @@ def open_uri(
     """The store that a URI points into and the prefix in it, the one that holds `data/` and `chain/`: s3://bucket/prefix,
     a local folder, absolute or not, or another URL that the client knows (file://, gs://, az://, https://). `deadline`
     is how many seconds a store that does not answer is asked again. Raises UserError."""
-    from articles import s3  # its client takes a while to import, and --help does without
-
     if not _SCHEME.match(uri) or uri.lower().startswith("file://"):
         path = Path(unquote(urlsplit(uri).path) if _SCHEME.match(uri) else uri).expanduser().resolve()
         if not path.is_dir():
             raise UserError(f"there is no folder {str(path)!r}: give the one that holds data/ and chain/")
-        return _retrying(s3.open_folder(str(path.parent)), deadline), layout(path.name, repr(uri))
+        return _retrying(FolderStore(path.parent), deadline), layout(path.name, repr(uri))
     parts = urlsplit(uri)
     path_in = parts.path.strip("/")
     if parts.scheme.lower() in ("s3", "s3a"):
@@ -51,7 +50,9 @@ def open_uri(
         return open_bucket(parts.netloc, region, endpoint_url, deadline), found
     above, _, name = path_in.rpartition("/")
     found = layout(name, repr(uri))
-    return _retrying(s3.open_url(f"{parts.scheme}://{parts.netloc}/{above}"), deadline), found
+    from articles.s3 import open_url  # its client takes a while to import
+
+    return _retrying(open_url(f"{parts.scheme}://{parts.netloc}/{above}"), deadline), found
 
 
 def open_bucket(

@@ -1,4 +1,4 @@
-"""The object store in S3, in a folder, or wherever else the client reaches: the only import of the client."""
+"""The object store in S3, or wherever else the client reaches: the only import of the client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
     UnknownConfigurationKeyError,
 )
-from obstore.store import HTTPStore, LocalStore, MemoryStore, S3Store, from_url
+from obstore.store import HTTPStore, MemoryStore, S3Store, from_url
 from obstore.store import ObjectStore as Client
 
 from articles.errors import StoreRefused, StoreUnavailable
@@ -56,12 +56,11 @@ class ClientStore:
 
     def create(self, key: str, body: bytes, attributes: Mapping[str, str]) -> bool:
         store = self._client(len(body))
-        kept = {} if isinstance(store, LocalStore) else dict(attributes)  # a file has none: its header answers
 
         def put() -> bool:
             try:
                 # Multipart uploads check If-None-Match only at their end, after everything was sent.
-                obstore.put(store, key, body, mode="create", attributes=kept, use_multipart=False)
+                obstore.put(store, key, body, mode="create", attributes=dict(attributes), use_multipart=False)
             except AlreadyExistsError:
                 return False
             except FileNotFoundError as error:
@@ -93,12 +92,11 @@ class ClientStore:
 
     def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
         # Merged here, not by the client: it panics over a range that starts behind the end of what it merged.
-        gap = 0 if isinstance(self._small, LocalStore) else GAP_BYTES
         spans: list[tuple[int, int]] = []
         span_of = [0] * len(starts)
         for index in sorted(range(len(starts)), key=starts.__getitem__):
             start, end = starts[index], starts[index] + lengths[index]
-            if spans and start - spans[-1][1] <= gap:
+            if spans and start - spans[-1][1] <= GAP_BYTES:
                 spans[-1] = spans[-1][0], max(end, spans[-1][1])
             else:
                 spans.append((start, end))
@@ -111,7 +109,7 @@ class ClientStore:
         return [bytes(whole[of][start - spans[of][0] :][:length]) for of, start, length in ranges]
 
     def list(self, folder: str, after: str = "") -> Iterator[ObjectInfo]:
-        if isinstance(self._small, LocalStore | HTTPStore):
+        if isinstance(self._small, HTTPStore):
             yield from self._list_sorted(folder, after)
             return
         chunks = iter(obstore.list(self._small, folder, offset=after or None, chunk_size=1000))
@@ -215,11 +213,6 @@ class S3ObjectStore(ClientStore):
             return S3Store(bucket, client_options=_http(seconds, endpoint_url or ""), **options)
 
         super().__init__(f"bucket {bucket!r}", client)
-
-
-def open_folder(path: str) -> ClientStore:
-    """A folder of this machine, which must exist. Files keep no attributes."""
-    return ClientStore(f"folder {path!r}", lambda _seconds: LocalStore(path))
 
 
 def open_url(url: str) -> ClientStore:

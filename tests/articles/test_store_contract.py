@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from obstore.store import LocalStore
 
 from articles import aws
 from articles.errors import StoreRefused, StoreUnavailable
-from articles.s3 import ClientStore, S3ObjectStore, open_folder, open_url
+from articles.folder import FolderStore
+from articles.s3 import S3ObjectStore, open_url
 from articles.store import SMALL_BYTES, ObjectStore
 from local.emulator import Emulator, free_ports
 from tests.fakes import MemoryStore
@@ -35,7 +35,7 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "memory":
         return MemoryStore()
     if request.param == "folder":
-        return open_folder(str(tmp_path))
+        return FolderStore(tmp_path)
     if request.param == "url":
         return open_url("memory:///")
     url = request.getfixturevalue("endpoint_url")
@@ -50,7 +50,7 @@ def folder() -> str:
 
 def on_disk(store: ObjectStore) -> bool:
     """Files have no attributes: a link's header answers instead."""
-    return isinstance(store, ClientStore) and isinstance(store._small, LocalStore)
+    return isinstance(store, FolderStore)
 
 
 def test_a_key_is_created_once(any_store: ObjectStore, folder: str) -> None:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from select import select
 from typing import IO, Any, Final, TextIO
 
 import msgspec
@@ -22,12 +23,15 @@ from amazon_kclpy.v3.processor import RecordProcessorBase
 
 from articles.errors import ChainError, StoreError
 from articles.position import Position
+from consumer import memory
 from consumer.checkpointing import CheckpointRefused
 from consumer.exits import Exit, Leave
 from consumer.logs import Log
 from consumer.record import Record
 from consumer.shard import Shard
 
+REST_SECONDS: Final = 0.05
+"""Without another call for so long, a child rests."""
 _YEAR_10000: Final = 253_402_300_800_000
 """In epoch milliseconds."""
 
@@ -149,6 +153,11 @@ class Processor(RecordProcessorBase):
         with self._guard():
             self._started().shutdown_requested(_Checkpointer(shutdown_requested_input.checkpointer))
 
+    @property
+    def objects(self) -> int:
+        """Stored by this child."""
+        return self._shard.objects if self._shard else 0
+
     def _started(self) -> Shard:
         if self._shard is None:
             raise Leave(Exit.UNEXPECTED, "a callback came before initialize")
@@ -160,6 +169,20 @@ class Processor(RecordProcessorBase):
             yield
         except BaseException as error:  # noqa: BLE001 - what kclpy gets to see it swallows
             leave(self._log, error)
+
+
+class _Process(kcl.KCLProcess):
+    """Gives memory back after a file was stored, as soon as the daemon has nothing for it to do: here all of the call
+    is free that kclpy holds on to while it is handled."""
+
+    _objects = 0
+
+    def _handle_a_line(self, line: _Line) -> None:
+        super()._handle_a_line(line)
+        objects = self.processor.objects
+        if objects != self._objects and not select([self.io_handler.input_file], [], [], REST_SECONDS)[0]:
+            self._objects = objects
+            memory.release()
 
 
 def leave(log: Log, error: BaseException) -> None:
@@ -188,7 +211,7 @@ def leave(log: Log, error: BaseException) -> None:
 def run(make: ShardFactory, log: Log, source: IO[bytes], target: TextIO) -> None:
     """Serve the daemon until it closes the pipe."""
     try:
-        process = kcl.KCLProcess(Processor(make, log), source, target)
+        process = _Process(Processor(make, log), source, target)
         process.io_handler = process.checkpointer.io_handler = _Pipe(source, target, sys.stderr)
         process.run()
     except BaseException as error:  # noqa: BLE001

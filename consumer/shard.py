@@ -78,6 +78,11 @@ class Shard:
         self._dropping = False  # parked, or the lease is lost
         self._leaving = False  # asked to shut down: losing the lease is what follows
 
+    @property
+    def objects(self) -> int:
+        """Links stored by this child."""
+        return self._publisher.live.objects
+
     def start(self, sequence_number: str, sub_sequence_number: int | None) -> None:
         """`sequence_number` is the lease's checkpoint: digits, or where the stream is entered."""
         with self._callback(self._config.deadline_seconds):

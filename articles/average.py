@@ -7,47 +7,18 @@ add up to the whole. Rejected records have no words and do not count, but are to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
 
-from articles.chain import ShardName, Totals
+from articles.catalog.after import continued
+from articles.catalog.manifest import Manifest
+from articles.chain import ShardName
 from articles.errors import ChainError, UserError
+from articles.groups import Group, Groups, add
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.scan import LinkObject, Selection, ignore, look, nothing
 from articles.walk import OffLine, Walk, Why
-
-_K = TypeVar("_K")
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """`objects` counts the links that the totals come from."""
-
-    totals: Totals = field(default_factory=Totals)
-    objects: int = 0
-
-    def __add__(self, other: Group) -> Group:
-        return Group(self.totals + other.totals, self.objects + other.objects)
-
-    @property
-    def fraction(self) -> Fraction | None:
-        """None where there is no record to average over."""
-        return Fraction(self.totals.words, self.totals.good) if self.totals.good else None
-
-    @property
-    def value(self) -> float | None:
-        return None if self.fraction is None else float(self.fraction)
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "words": self.totals.words,
-            "records": self.totals.good,
-            "rejected": self.totals.rejected,
-            "value": self.value,
-            "objects": self.objects,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +46,24 @@ def compute(
     layout: Layout,
     selection: Selection | None = None,
     progress: Callable[[int], None] = ignore,
+    base: Manifest | None = None,
 ) -> Average:
-    """Walk every selected chain. Raises UserError where there is none, ChainError where one is broken."""
+    """Walk every selected chain, from where the snapshot `base` ends. Raises UserError where there is none, ChainError
+    where one is broken."""
 
     def examine(key: str) -> LinkObject | None:
         return look(store, key)
 
     selection = selection or Selection()
-    walk = Walk(store, layout, selection, examine, progress)
+    base = None if selection.shard else base  # its groups are of whole streams
+    walk = continued(base, store, layout, selection, examine, progress)
     check_roots(walk, layout, selection)
-    total = Group()
-    workers: dict[str, Group] = {}
-    shards: dict[ShardName, Group] = {shard: Group() for shard in walk.lines}
-    dates: dict[str, Group] = {}
-    enrichments: dict[str, Group] = {}
+    ends = base.chains if base else {}
+    shards = {shard: ends[shard].group if shard in ends else Group() for shard in walk.lines}
+    found = Groups()
+    if base:
+        streams = {(shard.stream, shard.created) for shard in walk.lines} & base.streams.keys()
+        found = sum((base.streams[name] for name in sorted(streams)), found)
     strangers: list[str] = []
     for step in walk:
         if isinstance(step, OffLine):
@@ -96,14 +71,9 @@ def compute(
             continue
         summary = step.answer.summary
         assert summary is not None  # noqa: S101 - a link without one is off the line
-        one = Group(summary.totals, 1)
-        total += one
-        _put(workers, summary.worker, one)
-        _put(shards, step.root.shard, one)
-        _put(dates, step.before.page, one)
-        if summary.totals.good:
-            _put(enrichments, summary.enrichment, one)
-    return Average(total, workers, shards, dates, enrichments, tuple(strangers))
+        add(shards, step.root.shard, found.take(summary, step.before.page))
+    total = sum(shards.values(), Group())
+    return Average(total, found.workers, shards, found.dates, found.enrichments, tuple(strangers))
 
 
 def check_roots(walk: Walk[LinkObject], layout: Layout, selection: Selection) -> None:
@@ -113,10 +83,6 @@ def check_roots(walk: Walk[LinkObject], layout: Layout, selection: Selection) ->
             raise ChainError(f"{found.problem}; run `articles verify`")
     if not walk.lines:
         raise UserError(nothing(layout, selection))
-
-
-def _put(groups: dict[_K, Group], name: _K, one: Group) -> None:
-    groups[name] = groups.get(name, Group()) + one
 
 
 def _stranger(step: OffLine) -> str:

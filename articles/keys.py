@@ -4,6 +4,8 @@
     <prefix>/data/dt=<page>/s-<stream>-<created>-<shardId>-<E>.avro          a link; E is the position before it
     <prefix>/dead-letter/dt=<page>/<link's name>-<16 hex>.avro               what that link rejected
     <prefix>/replayed/dt=<page>/s-<…>-<position>-<attempt>.claimed, .put     which of that went back into the stream
+    <prefix>/catalog/<number>.json                                          a snapshot of the chains
+    <prefix>/catalog/segments/<name>.avro, catalog/rows/<name>.avro          the links and records of snapshots
 
 File names start with a letter because query engines skip names that start with `_` or `.`.
 """
@@ -24,6 +26,7 @@ _NAME: Final = (
 _ROOT: Final = re.compile(_NAME, re.ASCII)
 _LINK: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"\.avro", re.ASCII)
 _DEAD_LETTER: Final = re.compile(r"dt=(?P<page>\d{4}-\d{2}-\d{2})/" + _NAME + r"-[0-9a-f]{16}\.avro", re.ASCII)
+_SNAPSHOT: Final = re.compile(r"\d{10}\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,30 @@ class Layout:
     def replayed_key(self, page: str, shard: ShardName, position: Position) -> str:
         """What the keys of a record's marks start with."""
         return f"{self.replayed}/dt={page}/{shard}-{position.padded}"
+
+    @property
+    def catalog(self) -> str:
+        return f"{self.prefix}/catalog"
+
+    def snapshot_key(self, number: int) -> str:
+        return f"{self.catalog}/{number:010d}.json"
+
+    def segment_key(self, name: str) -> str:
+        return f"{self.catalog}/segments/{name}.avro"
+
+    def rows_key(self, name: str) -> str:
+        return f"{self.catalog}/rows/{name}.avro"
+
+    def parse_snapshot(self, key: str) -> int | None:
+        name = key.removeprefix(f"{self.catalog}/")
+        return int(name[:10]) if _SNAPSHOT.fullmatch(name) else None
+
+    def inside(self, key: str) -> str:
+        """The key below the prefix: the catalogue's own form, which a copy under another prefix keeps."""
+        return key.removeprefix(f"{self.prefix}/")
+
+    def whole(self, inside: str) -> str:
+        return f"{self.prefix}/{inside}"
 
     def parse_root(self, key: str) -> ParsedKey | None:
         parsed = _parse(_ROOT, key, f"{self.roots}/")

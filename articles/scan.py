@@ -6,7 +6,7 @@ Memory does not grow with the number of objects: results come in the order of th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -88,8 +88,12 @@ def many(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def roots(store: RetryingStore, layout: Layout, selection: Selection) -> list[RootObject]:
-    """Every object in the roots' folder that is selected or is no root at all, in the order of keys."""
+def roots(
+    store: RetryingStore, layout: Layout, selection: Selection, known: Mapping[ShardName, Root] | None = None
+) -> list[RootObject]:
+    """Every object in the roots' folder that is selected or is no root at all, in the order of keys. Those `known` are
+    not read again: a root never changes."""
+    known = known or {}
 
     def read(item: ObjectInfo) -> RootObject | None:
         parsed = layout.parse_root(item.key)
@@ -98,7 +102,7 @@ def roots(store: RetryingStore, layout: Layout, selection: Selection) -> list[Ro
         if not selection.takes(parsed.shard):
             return None
         try:
-            root = read_root(store, layout, parsed.shard)
+            root = known.get(parsed.shard) or read_root(store, layout, parsed.shard)
         except ChainError as error:
             return RootObject(item.key, parsed.shard, None, str(error))
         return RootObject(item.key, parsed.shard, root)
@@ -106,10 +110,12 @@ def roots(store: RetryingStore, layout: Layout, selection: Selection) -> list[Ro
     return [found for found in many(read, store.list(layout.roots)) if found]
 
 
-def listed(store: RetryingStore, layout: Layout, selection: Selection) -> Iterator[tuple[ObjectInfo, ParsedKey | None]]:
-    """Everything in the data folder, or on the selected page, in the order of keys: links that are selected, with
-    their parsed key, and strangers, without."""
-    for item in store.list(layout.page(selection.page) if selection.page else layout.data):
+def listed(
+    store: RetryingStore, layout: Layout, selection: Selection, after: str = ""
+) -> Iterator[tuple[ObjectInfo, ParsedKey | None]]:
+    """Everything in the data folder, or on the selected page, with keys greater than `after`, in the order of keys:
+    links that are selected, with their parsed key, and strangers, without."""
+    for item in store.list(layout.page(selection.page) if selection.page else layout.data, after):
         parsed = layout.parse_link(item.key)
         if parsed is None or selection.takes(parsed.shard):
             yield item, parsed

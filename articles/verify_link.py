@@ -51,12 +51,7 @@ class Examiner:
             link = Link.from_metadata(key, header.metadata)
         except ChainError as error:
             return Examined(info, None, problem=str(error))
-        problems = [
-            *_of_key(self._layout, key, link),
-            *_of_metadata(info, link),
-            *_of_range(link),
-            *_of_size(info, header, link),
-        ]
+        problems = [*claims(self._layout, info, header, link), *_of_metadata(info, link)]
         contents = Contents()
         if self._deep:
             problems += read_articles(self._store.read(key) or b"", key, link, contents)
@@ -69,6 +64,11 @@ class Examiner:
             for finding in problems
         )
         return Examined(info, link, tuple(placed), contents)
+
+
+def claims(layout: Layout, info: ObjectInfo, header: Header, link: Link) -> Sequence[Finding]:
+    """What is wrong with what the header says of its place, its range and the file's size."""
+    return [*_of_key(layout, info.key, link), *_of_range(link), *_of_size(info, header, link)]
 
 
 def _of_key(layout: Layout, key: str, link: Link) -> Sequence[Finding]:

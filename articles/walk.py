@@ -3,11 +3,13 @@
 Along a chain neither position nor page goes back, so the order of keys is the order of the chain: each shard's line
 waits for the one key that may follow its state. An object that no line waits for is off the line. While writers run,
 a link may appear behind the listing's cursor, so a key that was missed is asked for before a break is declared.
+
+A walk may go on from states known before: the listing then starts at the smallest key that may follow one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -77,6 +79,7 @@ class Walk(Generic[_T]):
     """Iterate over it once; `lines` then holds where each chain ends.
 
     `examine(key)` finds out about one link, None when there is none; it is called from many threads at a time.
+    `known` are chains as they stood before, which are walked from there; `through` is the last key that they held.
     """
 
     def __init__(
@@ -89,9 +92,13 @@ class Walk(Generic[_T]):
         *,
         workers: int = WORKERS,
         window: int = WINDOW,
+        known: Mapping[ShardName, tuple[Root, State]] | None = None,
+        through: str = "",
     ) -> None:
         self.lines: dict[ShardName, Line] = {}
-        self.roots: Sequence[RootObject] = roots(store, layout, selection)
+        self._known, self._through = known or {}, through
+        known_roots = {shard: root for shard, (root, _) in self._known.items()}
+        self.roots: Sequence[RootObject] = roots(store, layout, selection, known_roots)
         self._store, self._layout, self._selection = store, layout, selection
         self._examine, self._progress = examine, progress
         self._workers, self._window = workers, window
@@ -103,9 +110,7 @@ class Walk(Generic[_T]):
             item, parsed = found
             return item, parsed, self._examine(item.key) if parsed else None
 
-        for item, parsed, answer in many(
-            examine, listed(self._store, self._layout, self._selection), self._workers, self._window
-        ):
+        for item, parsed, answer in many(examine, self._listed(), self._workers, self._window):
             self._progress(1)
             if parsed is None:
                 yield OffLine(item.key, Why.STRANGER, item.size)
@@ -117,7 +122,17 @@ class Walk(Generic[_T]):
 
     def _add(self, found: RootObject) -> None:
         if found.root:
-            self.lines[found.root.shard] = Line(found.root, found.root.state)
+            _, state = self._known.get(found.root.shard, (found.root, found.root.state))
+            self.lines[found.root.shard] = Line(found.root, state)
+
+    def _listed(self) -> Iterator[tuple[ObjectInfo, ParsedKey | None]]:
+        """What may lie behind the states known before: everything when there are none."""
+        waited_for = [key for line in self.lines.values() if (key := self._next(line))]
+        after = min(waited_for, default=self._through)[:-1] if self._known else ""
+        for item, parsed in listed(self._store, self._layout, self._selection, after):
+            _, state = self._known.get(parsed.shard, (None, None)) if parsed else (None, None)
+            if not (parsed and state) or (parsed.position, parsed.page) >= (state.position, state.page):
+                yield item, parsed
 
     def _place(self, item: ObjectInfo, parsed: ParsedKey, answer: _T | None) -> Iterator[OnLine[_T] | OffLine]:
         key = item.key

@@ -77,10 +77,11 @@ def compute(
     pages = list(many(page, sorted({*names, *wanted})))
     former = tuple(one for one in pages if one.shard.created < created.get(one.shard.stream, 0))
     current = tuple(one for one in pages if one not in former)
-    return _judge(current, former, min([now, *(one.at for one in listed)]), bool(listed))
+    return judge(current, former, min([now, *(one.at for one in listed)]), bool(listed))
 
 
-def _judge(current: Sequence[ShardPage], former: tuple[ShardPage, ...], at: float, listed: bool) -> Watermark:
+def judge(current: Sequence[ShardPage], former: tuple[ShardPage, ...], at: float, listed: bool) -> Watermark:
+    """`at` is when the shards were looked at, in epoch seconds; `listed`: whether the stream was asked for them."""
     by_clock = (datetime.fromtimestamp(at, UTC) - GRACE).date() - timedelta(days=1)
     lowest = min((one.page for one in current), default=END)
     if not lowest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from articles.average import Group
+from articles.groups import Group
 from articles.chain import ShardName
 from articles.keys import Layout
 from articles.retry import RetryingStore

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from articles.average import Average, Group
+from articles.average import Average
+from articles.groups import Group
 from articles.commands.table import count
 from articles.tail import StoredObject
 from articles.verify_report import ERROR

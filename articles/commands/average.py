@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from articles import average, options
-from articles.average import Average, Group
+from articles.average import Average
+from articles.groups import Group
 from articles.commands import table
 from articles.progress import Progress, note
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from articles import average
-from articles.average import Group
+from articles.groups import Group
 from articles.chain import Totals
 from articles.errors import ChainError, UserError
 from articles.keys import Layout

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from articles import average
-from articles.average import Group
+from articles.groups import Group
 from articles.chain import Summary
 from articles.retry import RetryingStore
 from tests.simulation.chains import LAYOUT

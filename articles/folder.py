@@ -41,8 +41,10 @@ class FolderStore:
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
         path = self._folder / key
         with _said(path), contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb", 0) as file:
-            file.seek(start)
-            return file.read(-1 if length is None else length)
+            if length is None:
+                file.seek(start)
+                return file.read()
+            return os.pread(file.fileno(), length, start)
         return None
 
     def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:

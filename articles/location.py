@@ -36,7 +36,7 @@ def open_uri(
     """The store that a URI points into and the prefix in it, the one that holds `data/` and `chain/`: s3://bucket/prefix,
     a local folder, absolute or not, or another URL that the client knows (file://, gs://, az://, https://). `deadline`
     is how many seconds a store that does not answer is asked again. Raises UserError."""
-    if not _SCHEME.match(uri) or uri.lower().startswith("file://"):
+    if not is_remote(uri):
         path = Path(unquote(urlsplit(uri).path) if _SCHEME.match(uri) else uri).expanduser().resolve()
         if not path.is_dir():
             raise UserError(f"there is no folder {str(path)!r}: give the one that holds data/ and chain/")
@@ -53,6 +53,11 @@ def open_uri(
     from articles.s3 import open_url  # its client takes a while to import
 
     return _retrying(open_url(f"{parts.scheme}://{parts.netloc}/{above}"), deadline), found
+
+
+def is_remote(uri: str) -> bool:
+    """Whether it points at anything but a local folder."""
+    return bool(_SCHEME.match(uri)) and not uri.lower().startswith("file://")
 
 
 def open_bucket(

@@ -1,0 +1,147 @@
+"""Groups of neighbouring blocks: where they lie, which of their records are wanted, and fetching them."""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Final, Protocol
+
+from isal import igzip_lib, isal_zlib
+
+from articles.catalog import CatalogFile
+from articles.container import BLOCK_BYTES, SYNC_BYTES, decompress, framed_size
+from articles.errors import ChainError
+
+USUAL_BYTES: Final = BLOCK_BYTES + (8 << 10)
+
+
+class Source(Protocol):
+    """Where bytes come from; called from many threads at a time. Raises StoreUnavailable or StoreRefused."""
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`data` is uncompressed; `kept` holds the numbers of the records that are wanted, None for all of them."""
+
+    data: bytes
+    count: int
+    kept: Sequence[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Why a group cannot be read."""
+
+    key: str
+    reason: str
+
+
+@dataclass(slots=True)
+class File:
+    """`kept` holds the numbers in the file of the records that are wanted, ascending; None for all of them."""
+
+    file: CatalogFile
+    kept: Sequence[int] | None = None
+    _bounds: Sequence[int] = field(default=(), repr=False)
+    _records: Sequence[int] = field(default=(), repr=False)
+
+    @property
+    def bounds(self) -> Sequence[int]:
+        """Where each block starts, and the file's end."""
+        if not self._bounds:
+            framed = map(framed_size, self.file.counts, self.file.sizes)
+            self._bounds = array("Q", accumulate(framed, initial=self.file.header))
+        return self._bounds
+
+    def wanted(self, first: int, after: int) -> int:
+        """How many records of these blocks are wanted."""
+        if self.kept is None:
+            return sum(self.file.counts[first:after])
+        low, high = self._range(first, after)
+        return high - low
+
+    def kept_of(self, block: int) -> Sequence[int] | None:
+        if self.kept is None:
+            return None
+        low, high = self._range(block, block + 1)
+        start = self._records[block]
+        return [number - start for number in self.kept[low:high]]
+
+    def _range(self, first: int, after: int) -> tuple[int, int]:
+        assert self.kept is not None  # noqa: S101 - the callers look
+        if not self._records:
+            self._records = array("L", accumulate(self.file.counts, initial=0))
+        return bisect_left(self.kept, self._records[first]), bisect_left(self.kept, self._records[after])
+
+
+class Groups:
+    """All groups of some files, `several` blocks each at most, in the files' order. Groups of which no record is wanted
+    are left out. `samples` holds how many are, group by group."""
+
+    def __init__(self, files: Sequence[File], several: int = 1) -> None:
+        self._files = files
+        self._places: list[array[int]] = [array("L"), array("L"), array("L")]
+        """Of each group its file, its first block, and the block behind its last one."""
+        self.samples = array("L")
+        self.bytes = 0
+        for number, file in enumerate(files):
+            blocks = len(file.file.counts)
+            for first in range(0, blocks, several):
+                after = min(first + several, blocks)
+                if wanted := file.wanted(first, after):
+                    for place, value in zip(self._places, (number, first, after), strict=True):
+                        place.append(value)
+                    self.samples.append(wanted)
+                    self.bytes += sum(file.file.sizes[first:after])
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def within(self, size: int) -> int:
+        """How many groups take about so many compressed bytes, at least one."""
+        return max(1, round(size * len(self) / max(1, self.bytes)))
+
+    def key(self, group: int) -> str:
+        """The key of its file."""
+        return self._files[self._places[0][group]].file.key
+
+    def fetch(self, source: Source, group: int) -> list[Block] | Damage:
+        """Read, check and inflate it. Raises StoreUnavailable or StoreRefused."""
+        number, first, after = (place[group] for place in self._places)
+        file = self._files[number]
+        start, end = file.bounds[first], file.bounds[after]
+        data = source.read(file.file.key, start, end - start)
+        try:
+            if data is None:
+                raise ChainError("it is gone")
+            if len(data) < end - start:
+                raise ChainError("it is shorter than when it was catalogued")
+            return list(_unpack(file, memoryview(data), first, after))
+        except ChainError as error:
+            return Damage(file.file.key, f"{error} (bytes {start:,} to {end:,})")
+
+
+def _unpack(file: File, data: memoryview, first: int, after: int) -> Iterator[Block]:
+    said = file.file
+    for block in range(first, after):
+        end = file.bounds[block + 1] - file.bounds[first] - SYNC_BYTES
+        packed = data[end - said.sizes[block] : end]
+        if data[end : end + SYNC_BYTES] != said.sync or (said.crcs and zlib.crc32(packed) != said.crcs[block]):
+            raise ChainError("a block is not as it was catalogued")
+        plain = _inflate(packed) if said.codec == "deflate" else decompress(said.codec, packed)
+        yield Block(plain, said.counts[block], file.kept_of(block))
+
+
+def _inflate(packed: memoryview) -> bytes:
+    """Into a buffer that usual blocks fill: one that grows takes a tenth longer."""
+    try:
+        plain: bytes = isal_zlib.decompress(packed, -15, USUAL_BYTES)
+    except igzip_lib.IsalError as error:  # type: ignore[misc] - its stub makes an instance of the class
+        raise ChainError(f"a block is not deflate data: {error}") from error
+    return plain

@@ -1,0 +1,183 @@
+"""`ArticleDataset`: the articles of a snapshot, for training."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final, Literal
+
+from articles import location, schema
+from articles.catalog import open_snapshot
+from articles.errors import ChainError, UserError
+from articles.training.blocks import Damage, Groups
+from articles.training.decode import COLUMNS
+from articles.training.plan import Share
+from articles.training.reading import LOCAL, REMOTE, Reading, Sample, Span, decoded_samples
+from articles.training.selection import Choice, choose
+
+Remainder = Literal["keep", "drop", "repeat"]
+
+SMALL_GROUPS: Final = 60_000
+"""Up to so many blocks a shuffled group is one block; above, up to LARGEST_GROUP. A hundredth of an epoch then still
+comes from 600 places of the snapshot, and a window from 100."""
+LARGEST_GROUP: Final = 4
+SEQUENTIAL_GROUP: Final = 8
+RECENT: Final = 8
+"""Blocks that random access keeps decoded."""
+DEADLINE: Final = 600.0
+"""Seconds that a store which does not answer is asked again, before an epoch ends with StoreUnavailable."""
+
+_log = logging.getLogger("articles.training")
+
+
+class ArticleDataset:
+    """The articles of a snapshot in `uri`: s3://bucket/prefix, a local folder, or a URL of the object store's client.
+
+    Iterating gives a dict of `fields` an article, one epoch long: in the order of the snapshot, or, with `shuffle`, in
+    one that `seed` and `set_epoch()` decide. That sequence is the same for any `world_size` and any number of loader
+    workers; the rank takes each world_size-th sample of it. What is left over when the articles do not divide evenly is
+    kept (`remainder="keep"`: the first ranks have one more), dropped ("drop": the last of the epoch's order) or filled
+    up ("repeat": with the first of it).
+
+    `since` and `until` (YYYY-MM-DD, both included) choose by the day of arrival, `min_words` and `max_words` by word
+    count, `split=(low, high)` a part of [0, 1) of all articles by a digest of `article_id`: parts that do not overlap
+    never share an article. `deduplicate` keeps the newest of the articles with one id.
+
+    A file that is missing or damaged is set aside: logged, listed in `set_aside`, its samples skipped, until they are
+    more than `tolerate` of the rank's samples; then ChainError is raised. Raises UserError for arguments that make no
+    sense and where there is no snapshot.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        snapshot: int | None = None,
+        fields: Sequence[str] = COLUMNS,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        remainder: Remainder = "keep",
+        deduplicate: bool = False,
+        split: tuple[float, float] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        min_words: int | None = None,
+        max_words: int | None = None,
+        tolerate: float = 0.01,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise UserError(f"rank {rank} of world_size {world_size}: ranks count from 0 to world_size - 1")
+        if remainder not in ("keep", "drop", "repeat"):
+            raise UserError(f'remainder {remainder!r}: "keep", "drop" or "repeat"')
+        known = [field["name"] for field in schema.ARTICLE["fields"]]
+        if not fields or not set(fields).issubset(known):
+            raise UserError(f"fields {list(fields)}: choose of {', '.join(known)}")
+        self._store, layout = location.open_uri(uri, region, endpoint_url, DEADLINE)
+        self.uri, self.fields, self.rank, self.world_size = uri, tuple(fields), rank, world_size
+        self._remainder, self._tolerate = remainder, tolerate
+        self._choice = Choice(since, until, deduplicate, min_words, max_words, split)
+        opened = open_snapshot(self._store, layout, snapshot)
+        self.snapshot = opened.number
+        self._files = choose(opened.files(), self._choice, opened.rows)
+        self.shuffle, self.seed, self.epoch = shuffle, seed, 0
+        blocks = sum(len(file.file.counts) for file in self._files)
+        several = max(1, min(LARGEST_GROUP, blocks // SMALL_GROUPS)) if shuffle else SEQUENTIAL_GROUP
+        self._groups = Groups(self._files, several)
+        self.total = sum(self._groups.samples)
+        """Samples of all ranks in an epoch."""
+        self._access = REMOTE if location.is_remote(uri) else LOCAL
+        self.set_aside: list[tuple[str, str]] = []
+        """Keys of files that could not be read, or not in part, and why."""
+        self._lost = 0
+        self._resume = 0
+        self._reading: Reading | None = None
+        self._single: tuple[Groups, Sequence[int]] | None = None
+        self._recent: dict[int, list[Sample]] = {}
+
+    def __len__(self) -> int:
+        """Samples of this rank in a whole epoch."""
+        return len(range(self.rank, self._span(0).end, self.world_size))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self.share()
+
+    def share(self, worker: int = 0, workers: int = 1, batch: int = 1, skip: int = 0) -> Iterator[Sample]:
+        """What loader worker `worker` of `workers` has to give of the rank's samples, so that all of them in turn, a
+        batch each, give the rank's sequence; without its first `skip` samples, whosever they are."""
+        share = Share(self.rank, self.world_size, worker, workers, batch, skip)
+        span, self._resume, self._lost = self._span(self._resume), 0, 0
+        key = f"{self.seed}/{self.epoch}" if self.shuffle else None
+        self._reading = Reading(self._groups, self._store, self._access, self.fields, key, span, share, self._on_damage)
+        return iter(self._reading)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch iterating gives. The one that a loaded state is of goes on where that state was."""
+        if epoch != self.epoch:
+            self.epoch, self._resume, self._reading = epoch, 0, None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where reading is, in JSON's types: behind the last sample that this rank was given, and as many of each other
+        rank. It is good for any rank of any world size."""
+        reading = self._reading
+        position = reading.span.first + reading.given * self.world_size if reading else self._resume
+        return {**self._identity(), "epoch": self.epoch, "position": min(position, self.total)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The next iteration goes on with the next sample. Raises UserError for the state of another sequence."""
+        for name, mine in self._identity().items():
+            if state.get(name) != mine:
+                raise UserError(
+                    f"the state is of another sequence: its {name} is {state.get(name)!r}, the dataset's {mine!r}; "
+                    "open the dataset as it was when the state was saved"
+                )
+        self.epoch, self._resume, self._reading = state["epoch"], state["position"], None
+
+    def __getitem__(self, index: int) -> Sample:
+        """The article at that place of all chosen ones, in the order of the snapshot, whatever the rank. Raises
+        ChainError where its file is missing or damaged."""
+        if not -self.total <= index < self.total:
+            raise IndexError(f"index {index} of {self.total} articles")
+        if self._single is None:
+            groups = Groups(self._files, 1)
+            self._single = groups, list(accumulate(groups.samples, initial=0))
+        groups, starts = self._single
+        index %= self.total
+        group = bisect_right(starts, index) - 1
+        if group not in self._recent:
+            found = groups.fetch(self._store, group)
+            if isinstance(found, Damage):
+                raise ChainError(f"{found.key}: {found.reason}")
+            if len(self._recent) >= 8:
+                del self._recent[next(iter(self._recent))]
+            self._recent[group] = decoded_samples(found, self.fields)
+        return dict(self._recent[group][index - starts[group]])
+
+    def _span(self, first: int) -> Span:
+        """What all ranks read from that position on."""
+        left = self.total - first
+        over = left % self.world_size
+        end = {"keep": self.total, "drop": self.total - over, "repeat": self.total + -left % self.world_size}
+        return Span(first, end[self._remainder], self.total)
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides the sequence, and with it what a position means."""
+        chosen = {"snapshot": self.snapshot, "articles": self.total, **self._choice.to_json()}
+        return {**chosen, "shuffle": self.shuffle, "seed": self.seed}
+
+    def _on_damage(self, damage: Damage, samples: int) -> None:
+        """Raises ChainError when more cannot be read than is tolerated."""
+        self._lost += samples
+        if damage.key not in (key for key, _ in self.set_aside):
+            self.set_aside.append((damage.key, damage.reason))
+            _log.warning("%s is set aside: %s", damage.key, damage.reason)
+        if self._lost > self._tolerate * len(self):
+            raise ChainError(
+                f"{damage.key}: {damage.reason}; {self._lost:,} of {len(self):,} samples cannot be read, more than "
+                f"tolerate={self._tolerate}: `articles verify` says what is missing; a new snapshot leaves it out"
+            )

@@ -1,0 +1,162 @@
+"""One pass over an epoch, or over what is left of it, for one rank: fetched ahead, decoded when it is asked for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple
+
+from articles.errors import ChainError
+from articles.training.ahead import ahead
+from articles.training.blocks import Block, Damage, Groups, Source
+from articles.training.decode import decode
+from articles.training.plan import Share, Window, epoch
+
+Sample = dict[str, Any]
+
+WINDOW_BYTES: Final = 12 << 20
+"""Compressed bytes of the blocks whose samples are shuffled among each other: some 30 MiB of articles."""
+AHEAD_BYTES: Final = 6 << 20
+"""Compressed bytes that are fetched before they are asked for, and wait inflated."""
+
+_MISSING: Final[Sample] = {}
+"""Stands for a sample that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to fetch: `threads` at a time, each `bundle` groups in a row."""
+
+    threads: int
+    bundle: int
+
+
+LOCAL: Final = Access(3, 8)
+"""What takes time is inflating, and handing the interpreter's lock from thread to thread."""
+REMOTE: Final = Access(48, 1)
+"""What takes time is waiting for answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions of the epoch's sequence from `first` up to `end`; those from `samples` on stand for the first ones."""
+
+    first: int
+    end: int
+    samples: int
+
+
+class _Turn(NamedTuple):
+    """A window's samples that are read here: their places in the window, and their numbers in the rank's sequence."""
+
+    window: Window
+    owners: Sequence[int]
+    places: Sequence[int]
+    numbers: Sequence[int]
+
+
+class Reading:
+    """Iterate over it once. `given` is how many samples of the rank's sequence, from `span.first` on, are behind the
+    last one that came out, those included that were skipped because they cannot be read.
+
+    `on_damage` is told of each group that cannot be read, and how many samples that takes; it may raise."""
+
+    def __init__(
+        self,
+        groups: Groups,
+        source: Source,
+        access: Access,
+        fields: Sequence[str],
+        key: str | None,
+        span: Span,
+        share: Share,
+        on_damage: Callable[[Damage, int], None],
+    ) -> None:
+        self.given = share.skip
+        self.span = span
+        self._groups, self._source, self._access, self._fields = groups, source, access, fields
+        self._key, self._share, self._on_damage = key, share, on_damage
+        self._turns: deque[_Turn] = deque()
+
+    def __iter__(self) -> Iterator[Sample]:
+        fetched = self._fetched()
+        while found := next(fetched, None):
+            turn = self._turns.popleft()
+            samples: list[Sample | None] = [None] * len(turn.owners)
+            for number, place in zip(turn.numbers, turn.places, strict=True):
+                sample = samples[place]
+                if sample is None:
+                    self._fill(samples, turn, *(found or next(fetched)))
+                    found = None
+                    sample = samples[place]
+                samples[place] = None
+                self.given = number + 1
+                if sample is not _MISSING:
+                    yield sample  # type: ignore[misc]
+        left = self.span.end - self.span.first
+        self.given = -(-left // self._share.world_size)
+
+    def _fetched(self) -> Iterator[tuple[int, list[Block] | Damage]]:
+        """The groups, and their index in their window, in the order in which they are asked for."""
+        access, window = self._access, self._groups.within(AHEAD_BYTES)
+        needed = self._needed()
+        bundles = iter(lambda: list(islice(needed, access.bundle)), [])
+        first = ([one] for one in islice(needed, 1))  # the sooner it is there
+        for bundle in ahead(self._fetch, chain(first, bundles), access.threads, max(1, window // access.bundle)):
+            yield from bundle
+
+    def _needed(self) -> Iterator[tuple[int, int]]:
+        """What to fetch: numbers of groups, and their index in their window. Plans a turn as soon as it is asked for
+        its first group."""
+        for window, samples in self._windows():
+            numbers, at = self._share.places(self.span.first, window.start, samples)
+            if not numbers:
+                continue
+            owners: list[int] = []
+            for index, group in enumerate(window.groups):
+                owners += [index] * self._groups.samples[group]
+            places = [window.order[place] for place in at]
+            self._turns.append(_Turn(window, owners, places, numbers))
+            for index in dict.fromkeys(map(owners.__getitem__, places)):
+                yield window.groups[index], index
+
+    def _windows(self) -> Iterator[tuple[Window, int]]:
+        """Each with how many of its samples count."""
+        span, counts = self.span, self._groups.samples
+        around = 0
+        while around < span.end and span.samples:
+            begin = span.first + self._share.skip * self._share.world_size
+            for window in epoch(counts, self._groups.within(WINDOW_BYTES), self._key, max(0, begin - around)):
+                start = window.start + around
+                if start >= span.end:
+                    return
+                yield window._replace(start=start), min(len(window.order), span.end - start)
+            around += span.samples
+
+    def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block] | Damage]]:
+        return [(index, self._groups.fetch(self._source, group)) for group, index in bundle]
+
+    def _fill(self, samples: list[Sample | None], turn: _Turn, index: int, found: list[Block] | Damage) -> None:
+        start = turn.window.starts[index]
+        if not isinstance(found, Damage):
+            try:
+                decoded = decoded_samples(found, self._fields)
+            except ChainError as error:
+                found = Damage(self._groups.key(turn.window.groups[index]), str(error))
+            else:
+                samples[start : start + len(decoded)] = decoded
+                return
+        end = start + self._groups.samples[turn.window.groups[index]]
+        samples[start:end] = [_MISSING] * (end - start)
+        self._on_damage(found, sum(start <= place < end for place in turn.places))
+
+
+def decoded_samples(blocks: Sequence[Block], fields: Sequence[str]) -> list[Sample]:
+    """The wanted records of some blocks. Raises ChainError."""
+    samples: list[Sample] = []
+    for block in blocks:
+        records = decode(block.data, block.count, fields)
+        samples += records if block.kept is None else [records[number] for number in block.kept]
+    return samples

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.say import say
+from consumer import certificates
 from consumer.launcher import CHILD
 
 HERE: Final = Path(__file__).resolve().parent
@@ -67,7 +68,13 @@ def _locked_crate(cargo: str, folder: Path) -> Path:
 
 def environment(endpoint_url: str, prefix: str, state_dir: Path, **settings: str) -> dict[str, str]:
     """What the launcher hands to a child; the other sides read their part of it."""
+
+    def keep(name: str, text: str) -> str:
+        (state_dir / name).write_text(text)
+        return str(state_dir / name)
+
     return {
+        **certificates.to_environment({}, keep),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
         "PYTHONPATH": str(HERE.parent),
         "PYTHONUTF8": "1",

@@ -20,11 +20,11 @@ from typing import Final, NoReturn
 
 from articles.clock import SystemClock
 from articles.errors import UserError
-from consumer import jars, java, watchdog
+from consumer import certificates, jars, java, watchdog
 from consumer.identity import Identity
 from consumer.properties import PROFILES, TEMPLATES, render
 from consumer.settings import Settings, SettingsError, read_settings, to_environment
-from consumer.state_dir import StateDir, open_state_dir
+from consumer.state_dir import StateDir, in_memory, open_state_dir
 
 CHILD: Final = "-P -m consumer"  # -P: what lies in the working directory must not stand in for a module
 DAEMON: Final = "software.amazon.kinesis.multilang.MultiLangDaemon"
@@ -154,6 +154,8 @@ def become_daemon(
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
     }
+    if hasattr(os, "memfd_create"):  # in memory: a file that somebody cleans away would end all children to come
+        child |= certificates.to_environment(env, in_memory)
     environment = dict(env) | child
     command = [
         program,

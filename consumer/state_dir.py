@@ -36,7 +36,7 @@ class StateDir:
                 return str(file)
             except OSError as error:  # a full disk: as without a directory
                 warn(f"{self.path / name} cannot be written ({error.strerror}); the worker runs without it")
-        return _in_memory(name, text)
+        return in_memory(name, text)
 
 
 def open_state_dir(settings: Settings, warn: Warn) -> StateDir:
@@ -107,7 +107,8 @@ def _forget_shards(folder: Path) -> None:
         pass
 
 
-def _in_memory(name: str, text: str) -> str:
+def in_memory(name: str, text: str) -> str:
+    """As `StateDir.write`, for as long as this process and the daemon that it becomes live. Raises UserError."""
     # Through /proc of this process, which is soon the daemon's, its children can read it too.
     if not hasattr(os, "memfd_create"):
         raise UserError("there is no room for the worker's files: give a STATE_DIR that can be written")

@@ -1,4 +1,4 @@
-"""A child's memory is bounded by the file's size, however large the records and however long S3 is away; resting, it is small."""
+"""A child's memory: bounded by the file's size, however large records are and however long S3 is away; small idle."""
 
 from __future__ import annotations
 

@@ -142,6 +142,6 @@ def _inflate(packed: memoryview) -> bytes:
     """Into a buffer that usual blocks fill: one that grows takes a tenth longer."""
     try:
         plain: bytes = isal_zlib.decompress(packed, -15, USUAL_BYTES)
-    except igzip_lib.IsalError as error:  # type: ignore[misc] - its stub makes an instance of the class
+    except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stub says instance, it is a class
         raise ChainError(f"a block is not deflate data: {error}") from error
     return plain

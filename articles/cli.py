@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "watermark": ("articles.commands.watermark", "up to which day everything has been stored"),
     "files": ("articles.commands.files", "the stored files: ranges, counts, sizes, workers"),
     "head": ("articles.commands.head", "the first records of a file, readable"),
+    "catalog": ("articles.commands.catalog", "numbered snapshots of what is stored: build, list, show, diff"),
     "dead-letters": ("consumer.dead_letters", "what was no valid article: list it, show it, put it back, mended"),
     "provision": ("consumer.provision", "make the bucket, the tables and the first leases"),
     "populate": ("local.populate", "put articles into a stream, generated or given"),
@@ -54,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         top.error(f"there is no command {name!r}; the commands are {', '.join(COMMANDS)}")
     module, summary = COMMANDS[name]
     if arguments is None and module.startswith("articles."):
-        # These only read: nothing needs tidying up, and a call under way in the S3 client hears no KeyboardInterrupt
-        # until it gives up. The shell reports 130.
+        # These may stop at any point: nothing needs tidying up, and a call under way in the S3 client hears no
+        # KeyboardInterrupt until it gives up. The shell reports 130.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _guarded(name, module, summary, given[1:])
 

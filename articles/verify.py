@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from articles.catalog.check import NAME, SnapshotCheck
 from articles.chain import Link, Root, Totals
 from articles.errors import UserError
 from articles.keys import Layout
@@ -74,6 +75,7 @@ def verify(
     examiner = Examiner(store, layout, deep=checks.decodes)
     workers, window = (DEEP_WORKERS, DEEP_WINDOW) if checks.decodes else (WORKERS, WINDOW)
     walk = Walk(store, layout, selection, examiner, progress, workers=workers, window=window)
+    snapshot = SnapshotCheck(store, layout, selection)
     findings = Findings()
     watches: dict[Root, Watch] = {}
     totals, named = Totals(), 0
@@ -84,6 +86,7 @@ def verify(
         link = step.answer.link
         assert link is not None  # noqa: S101 - a link without a header is off the line
         totals += link.totals
+        findings.add(*snapshot.look(step.root.shard, step.after, link.totals))
         named += bool(link.dead_letter_key) and "dead_letter_missing" not in {f.code for f in step.answer.findings}
         findings.add(*(_expired(finding, link, checks.dead_letters_kept_since) for finding in _on_line(step)))
         watch = watches.setdefault(step.root, Watch(step.root, checks.retention_seconds))
@@ -92,7 +95,7 @@ def verify(
             findings.add(*checks.ledger.take(step.root.shard, step.key, step.answer.contents))
     if not (walk.lines or walk.roots or findings.counts or checks.ledger or checks.facts):
         raise UserError(nothing(layout, selection))
-    findings.add(*_roots(walk))
+    findings.add(*_roots(walk), *snapshot.finish())
     if checks.ledger:
         findings.add(*checks.ledger.finish(totals))
     if checks.facts:
@@ -103,7 +106,7 @@ def verify(
         tuple(findings.kept),
         dict(findings.counts),
         findings.errors,
-        checks.names,
+        (*checks.names, *((NAME,) if snapshot.newest else ())),
         len(walk.lines),
         objects,
         totals,

@@ -13,12 +13,10 @@ from articles.retry import RetryingStore
 SMALL_SEGMENTS: Final = 32
 
 
-def merged(
-    store: RetryingStore, layout: Layout, segments: Sequence[Segment], *, rows: bool, most: int = SMALL_SEGMENTS
-) -> tuple[Segment, ...]:
-    """Those segments, in the order of their first keys; when more than `most` are small, these as few full ones."""
+def merged(store: RetryingStore, layout: Layout, segments: Sequence[Segment], *, rows: bool) -> tuple[Segment, ...]:
+    """Those segments, in the order of their first keys; when many are small, these as few full ones."""
     small = [one for one in segments if one.small]
-    if len(small) > most:
+    if len(small) > SMALL_SEGMENTS:
         writer = SegmentWriter(store, layout, rows)
         for segment in small:
             for link in _links(store, layout, segment, rows=rows):

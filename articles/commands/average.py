@@ -8,9 +8,14 @@ from typing import Final
 
 from articles import average, options
 from articles.average import Average
-from articles.groups import Group
+from articles.catalog import manifest
+from articles.catalog.manifest import Manifest
 from articles.commands import table
+from articles.errors import ChainError
+from articles.groups import Group
+from articles.keys import Layout
 from articles.progress import Progress, note
+from articles.retry import RetryingStore
 
 BY: Final = ("worker", "shard", "date")
 
@@ -18,17 +23,22 @@ BY: Final = ("worker", "shard", "date")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Exact: the sum of all words over the number of records, as integers, from the files' metadata alone; no\n"
-        "file is read. Groups add up to the whole. Rejected records (dead letters) do not count. Files that no chain\n"
+        "file is read, and where `articles catalog build` has run, only what came after its newest snapshot is looked\n"
+        "at. Groups add up to the whole. Rejected records (dead letters) do not count. Files that no chain\n"
         "leads to are left out; a broken chain is an error, exit status 1, and `articles verify` says where."
     )
     options.add_location(parser)
     parser.add_argument("--by", choices=BY, help="groups too: who stored it, which shard, or on which page it lies")
+    parser.add_argument(
+        "--no-catalog", action="store_true", help="look at every file, also those that the newest snapshot holds"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     layout, store = options.layout(args), options.open_store(args)
+    base = None if args.no_catalog else _newest(store, layout)
     with Progress("files") as progress:
-        found = average.compute(store, layout, options.selection(args), progress)
+        found = average.compute(store, layout, options.selection(args), progress, base)
     if found.strangers:
         left_out = table.count(len(found.strangers), "object")
         note(f"{left_out} that no chain leads to, left out of the average: {found.strangers[0]}, …")
@@ -45,6 +55,14 @@ def run(args: argparse.Namespace) -> int:
         note("the files were enriched by more than one version, which may count words differently:")
         _print_groups(found.enrichments, "enrichment")
     return 0
+
+
+def _newest(store: RetryingStore, layout: Layout) -> Manifest | None:
+    try:
+        return manifest.newest(store, layout)
+    except ChainError as error:
+        note(f"every file is looked at, for the newest snapshot cannot be read: {error}")
+        return None
 
 
 def _groups(found: Average, by: str | None) -> Mapping[str, Group]:

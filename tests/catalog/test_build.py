@@ -111,6 +111,19 @@ def test_a_missing_link_is_found_behind_a_snapshot(bucket: Bucket) -> None:
     assert gone in problem
 
 
+def test_a_chain_that_lags_behind_the_others_is_looked_at_too(bucket: Bucket) -> None:
+    slow = Chain(bucket.memory, shard=name(2))
+    slow.root()
+    slow.link(articles([1]))
+    before = built(bucket.memory).manifest
+    gone = slow.link(articles([2]))
+    slow.link(articles([3]))
+    del bucket.memory.objects[gone]
+    bucket.first.link(articles([30]), page="2025-06-20")
+    with pytest.raises(ChainError, match="is missing"):
+        average.compute(RetryingStore(bucket.memory, FakeClock()), LAYOUT, base=before)
+
+
 def test_a_root_that_is_gone_is_told(bucket: Bucket) -> None:
     before = built(bucket.memory).manifest
     del bucket.memory.objects[LAYOUT.root_key(bucket.first.shard)]

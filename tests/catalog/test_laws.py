@@ -105,7 +105,8 @@ def test_an_answer_that_was_lost_is_no_rival() -> None:
     story = Story()
     story.play([Step(0, ["one", "a b"])])
     story.memory.fail("create", "*.json", when=AFTER)
-    assert built(story.memory).manifest.number == 1
+    made = built(story.memory)
+    assert (made.new, made.manifest.number) == (True, 1)
     assert manifest.numbers(RetryingStore(story.memory, FakeClock()), LAYOUT) == [1]
 
 

@@ -9,12 +9,14 @@ from typing import IO, Any, Final
 import fastavro
 
 from articles import schema
+from articles.errors import ChainError
 
 Avro = dict[str, Any]
 
 
 def decode_articles(block: bytes, count: int) -> Iterator[Avro]:
-    """The records of one uncompressed block written by this version; timestamps stay epoch milliseconds."""
+    """The records of one uncompressed block written by this version; timestamps stay epoch milliseconds. Raises
+    ChainError for bytes behind them, and what fastavro raises for bytes that are none."""
     return _decode(_RAW_ARTICLE, block, count)
 
 
@@ -34,6 +36,8 @@ def _decode(raw: Any, block: bytes, count: int) -> Iterator[Avro]:
     source = io.BytesIO(block)
     for _ in range(count):
         yield _plain(fastavro.schemaless_reader(source, raw, None))
+    if left := len(block) - source.tell():
+        raise ChainError(f"{left:,} bytes are left over behind {count} records")
 
 
 def _plain(record: Any) -> Avro:

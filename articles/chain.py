@@ -55,7 +55,7 @@ class State:
     @classmethod
     def parse(cls, text: str) -> State:
         position, _, page = text.rpartition(":")
-        if page != END and not _is_date(page):
+        if page != END and not is_date(page):
             raise ChainError(f"{text[:120]!r} is not a state (sequence number:sub-sequence number:date or END)")
         return cls(Position.parse(position), page)
 
@@ -64,7 +64,8 @@ class State:
         return self.page == END
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Whether it is a page's name, YYYY-MM-DD."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:

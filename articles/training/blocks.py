@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, Protocol
@@ -36,10 +36,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Why a group cannot be read."""
+    """Why a block, or all of a group, cannot be read, and how many records are missed."""
 
     key: str
     reason: str
+    samples: int
 
 
 @dataclass(slots=True)
@@ -111,31 +112,32 @@ class Groups:
         """The key of its file."""
         return self._files[self._places[0][group]].file.key
 
-    def fetch(self, source: Source, group: int) -> list[Block] | Damage:
+    def fetch(self, source: Source, group: int) -> list[Block | Damage]:
         """Read, check and inflate it. Raises StoreUnavailable or StoreRefused."""
         number, first, after = (place[group] for place in self._places)
         file = self._files[number]
         start, end = file.bounds[first], file.bounds[after]
         data = source.read(file.file.key, start, end - start)
-        try:
-            if data is None:
-                raise ChainError("it is gone")
-            if len(data) < end - start:
-                raise ChainError("it is shorter than when it was catalogued")
-            return list(_unpack(file, memoryview(data), first, after))
-        except ChainError as error:
-            return Damage(file.file.key, f"{error} (bytes {start:,} to {end:,})")
+        if data is None:
+            return [Damage(file.file.key, "it is gone", self.samples[group])]
+        whole = memoryview(data)
+        return [_unpack(file, whole, start, block) for block in range(first, after)]
 
 
-def _unpack(file: File, data: memoryview, first: int, after: int) -> Iterator[Block]:
+def _unpack(file: File, data: memoryview, start: int, block: int) -> Block | Damage:
+    """A block out of `data`, the bytes of its file from `start` on."""
     said = file.file
-    for block in range(first, after):
-        end = file.bounds[block + 1] - file.bounds[first] - SYNC_BYTES
-        packed = data[end - said.sizes[block] : end]
-        if data[end : end + SYNC_BYTES] != said.sync or (said.crcs and zlib.crc32(packed) != said.crcs[block]):
-            raise ChainError("a block is not as it was catalogued")
+    end = file.bounds[block + 1] - SYNC_BYTES
+    packed = data[end - said.sizes[block] - start : end - start]
+    try:
+        # A file that was cut short has no sync marker there.
+        if data[end - start :][:SYNC_BYTES] != said.sync or (said.crcs and zlib.crc32(packed) != said.crcs[block]):
+            raise ChainError("it is not as it was catalogued")
         plain = _inflate(packed) if said.codec == "deflate" else decompress(said.codec, packed)
-        yield Block(plain, said.counts[block], file.kept_of(block))
+    except ChainError as error:
+        where = f"block {block}, bytes {file.bounds[block]:,} to {end:,}"
+        return Damage(said.key, f"{error} ({where})", file.wanted(block, block + 1))
+    return Block(plain, said.counts[block], file.kept_of(block))
 
 
 def _inflate(packed: memoryview) -> bytes:

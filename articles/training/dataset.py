@@ -14,7 +14,7 @@ from articles.errors import ChainError, UserError
 from articles.training.blocks import Damage, Groups
 from articles.training.decode import COLUMNS
 from articles.training.plan import Share
-from articles.training.reading import LOCAL, REMOTE, Reading, Sample, Span, decoded_samples
+from articles.training.reading import LOCAL, REMOTE, Reading, Sample, Span, wanted
 from articles.training.selection import Choice, choose
 
 Remainder = Literal["keep", "drop", "repeat"]
@@ -150,12 +150,12 @@ class ArticleDataset:
         index %= self.total
         group = bisect_right(starts, index) - 1
         if group not in self._recent:
-            found = groups.fetch(self._store, group)
+            (found,) = groups.fetch(self._store, group)
             if isinstance(found, Damage):
                 raise ChainError(f"{found.key}: {found.reason}")
-            if len(self._recent) >= 8:
+            if len(self._recent) >= RECENT:
                 del self._recent[next(iter(self._recent))]
-            self._recent[group] = decoded_samples(found, self.fields)
+            self._recent[group] = wanted(found, self.fields)
         return dict(self._recent[group][index - starts[group]])
 
     def _span(self, first: int) -> Span:

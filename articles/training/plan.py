@@ -20,6 +20,8 @@ from typing import Final, NamedTuple
 
 LANES: Final = 48
 """Divisible by 2, 3, 4, 6, 8, 12, 16 and 24: the usual numbers of ranks."""
+SHORTEST_LANE: Final = 16
+"""Samples of a lane below which its shuffle would be none worth the name."""
 
 
 class Window(NamedTuple):
@@ -90,11 +92,13 @@ def _mixed(groups: int, per_window: int, key: str) -> Iterator[Sequence[int]]:
 
 
 def interleaved(samples: int, random: Random) -> Sequence[int]:
-    """A permutation of range(samples) in which the place p holds a sample of lane p % LANES."""
+    """A permutation of range(samples) in which the place p holds a sample of lane p % LANES; of few samples any one."""
+    if samples < LANES * SHORTEST_LANE:
+        return _shuffled(range(samples), random)
     size, more = divmod(samples, LANES)
     order = [0] * samples
     first = 0
-    for lane in range(min(LANES, samples)):
+    for lane in range(LANES):
         after = first + size + (lane < more)
         order[lane::LANES] = _shuffled(range(first, after), random)
         first = after

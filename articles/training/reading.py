@@ -61,7 +61,7 @@ class Reading:
     """Iterate over it once. `given` is how many samples of the rank's sequence, from `span.first` on, are behind the
     last one that came out, those included that were skipped because they cannot be read.
 
-    `on_damage` is told of each group that cannot be read, and how many samples that takes; it may raise."""
+    `on_damage` is told of what cannot be read, and how many samples of this share that takes; it may raise."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Reading:
         left = self.span.end - self.span.first
         self.given = -(-left // self._share.world_size)
 
-    def _fetched(self) -> Iterator[tuple[int, list[Block] | Damage]]:
+    def _fetched(self) -> Iterator[tuple[int, list[Block | Damage]]]:
         """The groups, and their index in their window, in the order in which they are asked for."""
         access, window = self._access, self._groups.within(AHEAD_BYTES)
         needed = self._needed()
@@ -135,28 +135,29 @@ class Reading:
                 yield window._replace(start=start), min(len(window.order), span.end - start)
             around += span.samples
 
-    def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block] | Damage]]:
+    def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block | Damage]]]:
         return [(index, self._groups.fetch(self._source, group)) for group, index in bundle]
 
-    def _fill(self, samples: list[Sample | None], turn: _Turn, index: int, found: list[Block] | Damage) -> None:
-        start = turn.window.starts[index]
-        if not isinstance(found, Damage):
-            try:
-                decoded = decoded_samples(found, self._fields)
-            except ChainError as error:
-                found = Damage(self._groups.key(turn.window.groups[index]), str(error))
-            else:
-                samples[start : start + len(decoded)] = decoded
-                return
-        end = start + self._groups.samples[turn.window.groups[index]]
-        samples[start:end] = [_MISSING] * (end - start)
-        self._on_damage(found, sum(start <= place < end for place in turn.places))
+    def _fill(self, samples: list[Sample | None], turn: _Turn, index: int, found: Sequence[Block | Damage]) -> None:
+        at = turn.window.starts[index]
+        for block in found:
+            if isinstance(block, Block):
+                try:
+                    decoded = wanted(block, self._fields)
+                except ChainError as error:
+                    number = block.count if block.kept is None else len(block.kept)
+                    block = Damage(self._groups.key(turn.window.groups[index]), str(error), number)
+                else:
+                    samples[at : at + len(decoded)] = decoded
+                    at += len(decoded)
+                    continue
+            end = at + block.samples
+            samples[at:end] = [_MISSING] * block.samples
+            self._on_damage(block, sum(at <= place < end for place in turn.places))
+            at = end
 
 
-def decoded_samples(blocks: Sequence[Block], fields: Sequence[str]) -> list[Sample]:
-    """The wanted records of some blocks. Raises ChainError."""
-    samples: list[Sample] = []
-    for block in blocks:
-        records = decode(block.data, block.count, fields)
-        samples += records if block.kept is None else [records[number] for number in block.kept]
-    return samples
+def wanted(block: Block, fields: Sequence[str]) -> list[Sample]:
+    """The wanted records of a block. Raises ChainError."""
+    records = decode(block.data, block.count, fields)
+    return records if block.kept is None else [records[number] for number in block.kept]

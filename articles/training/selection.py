@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from articles.catalog import CatalogFile, Rows
+from articles.chain import is_date
 from articles.errors import UserError
 from articles.training.blocks import File
 
@@ -36,6 +37,9 @@ class Choice:
     split: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        for day in (self.since, self.until):
+            if day is not None and not is_date(day):
+                raise UserError(f"{day!r} is no date: YYYY-MM-DD")
         if self.split is not None:
             low, high = self.split
             if not 0 <= low < high <= 1:

@@ -1,6 +1,6 @@
 """`./run_kcl.sh demo`: the whole pipeline on this machine, with the real daemon, and the proof that it worked.
 
-    [--records 1000] [--shards 4] [--workers 2] [--input FILE] [--keep] [--json]
+    [--records 1000] [--shards 4] [--workers 2] [--input FILE] [--keep] [--save FOLDER] [--json]
 
 Exit status: 0 only if every record put is stored exactly once (or is a dead letter), the average is the producer's
 own, exactly, and every worker stored at least one file; 1 otherwise; 2 when it could not run; 130 after Ctrl-C.
@@ -65,6 +65,9 @@ def run(options: Options, interrupts: Interrupts) -> int:
             print(json.dumps(result.to_json()), flush=True)
         else:
             print_report(result, why)
+            if options.save:
+                saved = options.save / result.prefix
+                print(f"the bucket's files are in {saved}; for training on them: articles catalog build {saved}")
         if options.keep:
             print(look_around(demo), file=sys.stderr if options.json else sys.stdout, flush=True)
             demo.keep_running()
@@ -93,12 +96,20 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--input", metavar="FILE", help="real articles: JSON lines, also gzipped, '-' for stdin")
     parser.add_argument("--seed", type=int, default=1, help="of the generated articles (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C, to look around")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="copy the bucket to a new folder, to read it later")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     args = parser.parse_args(arguments)
     if args.workers > args.shards:
         parser.error(f"--workers {args.workers}: a shard is read by one worker at a time; give as many --shards")
+    try:
+        if args.save:
+            args.save.mkdir(parents=True, exist_ok=True)
+        if args.save and any(args.save.iterdir()):
+            parser.error(f"--save {args.save}: it is not empty; name a new folder")
+    except OSError as error:
+        parser.error(f"--save {args.save}: {error.strerror}; name a new folder")
     records = args.records or (None if args.input else 1000)
-    return Options(records, args.shards, args.workers, args.input, args.seed, args.keep, args.json)
+    return Options(records, args.shards, args.workers, args.input, args.seed, args.keep, args.json, args.save)
 
 
 if __name__ == "__main__":

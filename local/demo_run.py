@@ -20,6 +20,7 @@ from articles.scan import Selection
 from consumer.provision import Clients, Plan, provision
 from local.chains import Chains
 from local.demo_report import Result, Seconds
+from local.demo_save import save
 from local.demo_verify import verify
 from local.demo_view import Row, Snapshot, View
 from local.emulator import Emulator
@@ -37,7 +38,7 @@ STALL_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`records` is None for all of `input`."""
+    """`records` is None for all of `input`; `save` is the folder that gets a copy of the bucket."""
 
     records: int | None
     shards: int
@@ -46,6 +47,7 @@ class Options:
     seed: int
     keep: bool
     json: bool
+    save: Path | None
 
 
 class Demo:
@@ -91,6 +93,9 @@ class Demo:
             self._chains.advance()
         self._enter("verifying what is stored against what was put")
         findings = verify(os.environ, self._ledger, self.folder, self._interrupts)
+        if options.save:
+            self._enter(f"copying the bucket to {options.save}")
+            save(self._chains.store, self._chains.layout, options.save)
         self._enter("done")
         first = self._first_record or self._elapsed()
         return Result(

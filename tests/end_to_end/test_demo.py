@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from articles import ArticleDataset
 from tests.end_to_end.worker import PROJECT
 
 
@@ -23,6 +24,8 @@ def test_the_demo_stores_every_record_once_and_says_so(tmp_path: Path) -> None:
         "2",
         "--workers",
         "2",
+        "--save",
+        str(tmp_path / "saved"),
         "--json",
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -41,3 +44,10 @@ def test_the_demo_stores_every_record_once_and_says_so(tmp_path: Path) -> None:
     assert said["objects"] >= 2
     assert {"set_up", "to_first_record", "total"} <= said["seconds"].keys()
     assert not list(tmp_path.glob("articles-*")), "it cleans up after itself"
+
+    saved = str(tmp_path / "saved" / said["prefix"])
+    build = subprocess.run([*command[:3], "articles", "catalog", "build", saved], env=environment, timeout=60)
+    assert build.returncode == 0
+    dataset = ArticleDataset(saved)
+    assert len({article["article_id"] for article in dataset}) == len(dataset) == 200
+    assert sum(article["word_count"] for article in dataset) == average["words"]

@@ -92,6 +92,18 @@ def test_more_workers_than_shards_is_a_mistake(capsys: pytest.CaptureFixture[str
     assert "--workers 3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["full", "full/a", "full/a/b"])
+def test_what_cannot_be_saved_to_is_said_before_anything_starts(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").touch()
+    with pytest.raises(SystemExit) as raised:
+        demo.parse(["--save", str(tmp_path / name)])
+    assert raised.value.code == 2
+    assert "name a new folder" in capsys.readouterr().err
+
+
 def test_an_input_is_taken_whole_unless_told_otherwise() -> None:
     assert demo.parse([]).records == 1000
     assert demo.parse(["--input", "x"]).records is None

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path  # which a child does without
 
 PUBLISH_SECONDS: Final = 1.0
 
@@ -72,9 +74,9 @@ class Publisher:
     """Writes the file, at most once a second unless told that it matters. A disk that is full or read-only is no
     reason to stop: the consumer works from memory."""
 
-    def __init__(self, state_dir: Path | None, live: Live) -> None:
+    def __init__(self, state_dir: str | os.PathLike[str] | None, live: Live) -> None:
         self.live = live
-        self._file = state_dir / "shards" / f"{live.shard}.json" if state_dir else None
+        self._file = os.path.join(state_dir, "shards", f"{live.shard}.json") if state_dir else None
         self._published = float("-inf")
         self._progress = Progress()
 
@@ -84,14 +86,16 @@ class Publisher:
             return
         self._published = monotonic
         self.live.updated = wall
-        temporary = self._file.with_suffix(f".{os.getpid()}.tmp")
+        temporary = f"{self._file.removesuffix('.json')}.{os.getpid()}.tmp"
+        numbers = {name: getattr(self.live, name) for name in Live.__annotations__}
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(asdict(self.live)))
-            temporary.replace(self._file)
+            os.makedirs(os.path.dirname(self._file), exist_ok=True)
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(json.dumps(numbers))
+            os.replace(temporary, self._file)
         except OSError:
             with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                os.unlink(temporary)
 
 
 def read_shards(state_dir: Path) -> list[Live]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from articles.container import CODECS
 from articles.errors import UserError
@@ -35,6 +34,7 @@ _WORKER: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX: Final = re.compile(r"(?!\.{1,2}(/|$))[A-Za-z0-9_.=-]+(/(?!\.{1,2}(/|$))[A-Za-z0-9_.=-]+)*")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_ENDPOINT: Final = re.compile(r"(?i:https?)://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>\d{1,5}))?/?")
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _ROLES: Final = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -258,10 +258,5 @@ class _Reader:
 
 
 def _is_endpoint(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        port_is_fine = parts.port is None or parts.port > 0
-    except ValueError:
-        return False
-    plain = not (parts.query or parts.fragment or parts.username) and parts.path in ("", "/")
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_fine and plain
+    match = _ENDPOINT.fullmatch(text)
+    return match is not None and 0 < int(match["port"] or 443) < 1 << 16

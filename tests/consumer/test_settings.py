@@ -51,6 +51,9 @@ def test_all_problems_are_told_at_once_one_line_each() -> None:
         ("AWS_REGION", "Frankfurt", "region such as"),
         ("AWS_ENDPOINT_URL", "127.0.0.1:4566", "not an address"),
         ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:port", "not an address"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:65536", "not an address"),
+        ("AWS_ENDPOINT_URL_S3", "http://user@minio:9000", "not an address"),
+        ("AWS_ENDPOINT_URL_S3", "http://minio:9000/bucket", "not an address"),
         ("FILE_SIZE", "64MB", "alone or with b, kib, mib, gib"),
         ("FILE_SIZE", "1KiB", "between"),
         ("FILE_AGE", "0", "between"),
@@ -67,6 +70,11 @@ def test_a_bad_value_gets_one_line_that_names_it(name: str, value: str, said: st
     assert len(found) == 1
     assert name in found[0]
     assert said in found[0]
+
+
+@pytest.mark.parametrize("url", ["http://minio_1:9000", "https://s3.example.com", "http://[::1]:4566", "HTTP://minio"])
+def test_addresses_of_endpoints(url: str) -> None:
+    assert read_settings({**NEEDED, "AWS_ENDPOINT_URL_S3": f"{url}/"}).endpoint_url_s3 == url
 
 
 def test_latest_is_refused_with_what_says_the_same_and_survives_a_restart() -> None:

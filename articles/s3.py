@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -40,6 +41,13 @@ _REFUSED: Final = re.compile(
 _PAST_THE_END: Final = re.compile(r"416 R|[Rr]ange was invalid|[Ii]nvalid ?[Rr]ange")
 _NO_RETRIES: Final[RetryConfig] = {"max_retries": 0, "retry_timeout": timedelta(0)}
 _T = TypeVar("_T")
+_used_in: Final[set[int]] = set()
+"""The processes that have used the client; a fork takes its parent's along."""
+
+
+def lost_in_a_fork() -> bool:
+    """Whether the client's threads, which it starts at its first use and never again, are in another process."""
+    return bool(_used_in) and os.getpid() not in _used_in
 
 
 class ClientStore:
@@ -177,6 +185,12 @@ class ClientStore:
         return self._clients[seconds]
 
     def _call(self, what: str, call: Callable[[], _T]) -> _T:
+        if lost_in_a_fork():
+            raise StoreRefused(
+                f"{self._place}, {what}: this process was forked from one that had used the object store, whose client "
+                "would hang here for ever: start it by `spawn` or `forkserver`, or fork before the first use"
+            )
+        _used_in.add(os.getpid())
         try:
             return call()
         except (PermissionDeniedError, UnauthenticatedError, UnknownConfigurationKeyError) as error:

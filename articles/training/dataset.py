@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -11,8 +12,9 @@ from typing import Any, Final, Literal
 from articles import location, schema
 from articles.catalog import open_snapshot
 from articles.errors import ChainError, UserError
-from articles.training.blocks import Damage, Groups
+from articles.training.blocks import Damage, Groups, Source
 from articles.training.decode import COLUMNS
+from articles.training.fetcher import open_source
 from articles.training.plan import Share
 from articles.training.reading import LOCAL, REMOTE, Reading, Sample, Span, wanted
 from articles.training.selection import Choice, choose
@@ -78,11 +80,13 @@ class ArticleDataset:
         known = [field["name"] for field in schema.ARTICLE["fields"]]
         if not fields or not set(fields).issubset(known):
             raise UserError(f"fields {list(fields)}: choose of {', '.join(known)}")
-        self._store, layout = location.open_uri(uri, region, endpoint_url, DEADLINE)
+        self._where = uri, region, endpoint_url, DEADLINE
+        store, layout = location.open_uri(*self._where)
+        self._source: tuple[int, Source] | None = os.getpid(), store
         self.uri, self.fields, self.rank, self.world_size = uri, tuple(fields), rank, world_size
         self._remainder, self._tolerate = remainder, tolerate
         self._choice = Choice(since, until, deduplicate, min_words, max_words, split)
-        opened = open_snapshot(self._store, layout, snapshot)
+        opened = open_snapshot(store, layout, snapshot)
         self.snapshot = opened.number
         self._files = choose(opened.files(), self._choice, opened.rows)
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
@@ -113,7 +117,9 @@ class ArticleDataset:
         share = Share(self.rank, self.world_size, worker, workers, batch, skip)
         span, self._resume, self._lost = self._span(self._resume), 0, 0
         key = f"{self.seed}/{self.epoch}" if self.shuffle else None
-        self._reading = Reading(self._groups, self._store, self._access, self.fields, key, span, share, self._on_damage)
+        self._reading = Reading(
+            self._groups, self._open_source(), self._access, self.fields, key, span, share, self._on_damage
+        )
         return iter(self._reading)
 
     def set_epoch(self, epoch: int) -> None:
@@ -150,13 +156,26 @@ class ArticleDataset:
         index %= self.total
         group = bisect_right(starts, index) - 1
         if group not in self._recent:
-            (found,) = groups.fetch(self._store, group)
+            (found,) = groups.fetch(self._open_source(), group)
             if isinstance(found, Damage):
                 raise ChainError(f"{found.key}: {found.reason}")
             if len(self._recent) >= RECENT:
                 del self._recent[next(iter(self._recent))]
             self._recent[group] = wanted(found, self.fields)
         return dict(self._recent[group][index - starts[group]])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For loader workers: what was read of the catalogue goes along, what is open does not."""
+        state = self.state_dict()
+        opened: dict[str, Any] = {"_source": None, "_reading": None, "_single": None, "_recent": {}}
+        return {**self.__dict__, **opened, "_resume": state["position"]}
+
+    def _open_source(self) -> Source:
+        """The one of this process."""
+        process = os.getpid()
+        if self._source is None or self._source[0] != process:
+            self._source = process, open_source(*self._where)
+        return self._source[1]
 
     def _span(self, first: int) -> Span:
         """What all ranks read from that position on."""

@@ -19,8 +19,8 @@ from articles.verify_loss import SECONDS_AN_HOUR, Watch
 from articles.verify_report import Finding
 from articles.walk import OffLine, OnLine, Why
 
-WHOLE_WORKERS: Final = 16
-WHOLE_WINDOW: Final = 32
+WHOLE_WORKERS: Final = 32
+WHOLE_WINDOW: Final = 48
 RETENTION_HOURS: Final = 24
 
 

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
+from sys import intern
 from typing import Any, Final
 
 from articles.catalog import manifest
@@ -136,9 +137,9 @@ def _file(layout: Layout, record: dict[str, Any]) -> CatalogFile:
         layout.whole(record["key"]),
         record["size"],
         record["header"],
-        record["codec"],
+        intern(record["codec"]),
         record["sync"],
-        record["page"],
+        intern(record["page"]),
         numbers(record["counts"]),
         numbers(record["sizes"]),
         numbers(record["crcs"]),

@@ -15,7 +15,7 @@ from articles.errors import ChainError, UserError
 from articles.training.blocks import Damage, Groups, Source
 from articles.training.decode import COLUMNS
 from articles.training.fetcher import open_source
-from articles.training.plan import Share
+from articles.training.plan import SEQUENCE, Share
 from articles.training.reading import LOCAL, REMOTE, Reading, Sample, Span, wanted
 from articles.training.selection import Choice, choose
 
@@ -187,7 +187,7 @@ class ArticleDataset:
     def _identity(self) -> dict[str, Any]:
         """What decides the sequence, and with it what a position means."""
         chosen = {"snapshot": self.snapshot, "articles": self.total, **self._choice.to_json()}
-        return {**chosen, "shuffle": self.shuffle, "seed": self.seed}
+        return {"sequence": SEQUENCE, **chosen, "shuffle": self.shuffle, "seed": self.seed}
 
     def _on_damage(self, damage: Damage, samples: int) -> None:
         """Raises ChainError when more cannot be read than is tolerated."""

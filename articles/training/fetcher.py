@@ -22,7 +22,7 @@ from articles import location
 from articles.errors import StoreError, StoreUnavailable
 from articles.training.blocks import Source
 
-THREADS: Final = 48
+THREADS: Final = 64
 _PROGRAM: Final = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])

@@ -18,6 +18,8 @@ from itertools import accumulate
 from random import Random
 from typing import Final, NamedTuple
 
+SEQUENCE: Final = 1
+"""Goes up with any change that gives another order: positions saved before mean nothing then."""
 LANES: Final = 48
 """Divisible by 2, 3, 4, 6, 8, 12, 16 and 24: the usual numbers of ranks."""
 SHORTEST_LANE: Final = 16

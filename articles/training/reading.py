@@ -16,9 +16,9 @@ from articles.training.plan import Share, Window, epoch
 
 Sample = dict[str, Any]
 
-WINDOW_BYTES: Final = 12 << 20
-"""Compressed bytes of the blocks whose samples are shuffled among each other: some 30 MiB of articles."""
-AHEAD_BYTES: Final = 6 << 20
+WINDOW_BYTES: Final = 10 << 20
+"""Compressed bytes of the blocks whose samples are shuffled among each other: some 25 MiB of articles."""
+AHEAD_BYTES: Final = 4 << 20
 """Compressed bytes that are fetched before they are asked for, and wait inflated."""
 
 _MISSING: Final[Sample] = {}
@@ -35,7 +35,7 @@ class Access:
 
 LOCAL: Final = Access(3, 8)
 """What takes time is inflating, and handing the interpreter's lock from thread to thread."""
-REMOTE: Final = Access(48, 1)
+REMOTE: Final = Access(64, 1)
 """What takes time is waiting for answers."""
 
 

@@ -7,7 +7,7 @@ source "$root/bootstrap/set_up.sh"
 
 usage() {
     cat <<'USAGE'
-usage: ./run_benchmarks.sh [NAME…] [OPTION…]   all benchmarks, or those named: both sides in turns, medians and ratios
+usage: ./run_benchmarks.sh [NAME…] [OPTION…]   all benchmarks, or those named: all sides in turns, medians and ratios
 
   child      CPU a record and file size of a shard's child, against the straightforward build
   fleet      100 children at once: how long until all have answered, and how much memory each takes
@@ -16,9 +16,11 @@ usage: ./run_benchmarks.sh [NAME…] [OPTION…]   all benchmarks, or those name
   jvm        the daemon's heap and garbage collectors: memory, CPU and speed of each
   start      a worker's first records, and its next ones after it was killed: seconds
   commands   `articles average`, `verify` and `files` over 10,000 objects, against listing alone
+  training   the training reader against LitData, MosaicML, HF datasets, WebDataset and fastavro, local and in S3
+             (only when it is named: the other readers take 5 GB of disk)
 
   --json FILE   write the results there, - for standard output     --quick   less work: a look, not a measurement
-  --docs        put tables and plots into docs/performance.md      --list    the benchmarks, one a line
+  --docs        put tables and plots into docs/                    --list    the benchmarks, one a line
   --profile     instead: where the child's CPU time goes
 
 CPU time and ratios bear a busy machine, times of a fleet's start and of commands do not: measure when it is quiet.
@@ -34,5 +36,8 @@ case " $* " in
 esac
 
 set_up benchmarks
+case " $* " in
+    *' training '*) set_up peers ;;
+esac
 cd "$root"
 exec "$python" -P -m benchmarks "$@"

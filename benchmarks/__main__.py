@@ -28,8 +28,11 @@ BENCHMARKS: Final = {
     "jvm": "the daemon's heap and garbage collectors: memory, CPU and speed of each",
     "start": "a worker's first records, and its next ones after it was killed: seconds",
     "commands": "`articles average`, `verify` and `files` over 10,000 objects, against listing alone",
+    "training": "the training reader against LitData, MosaicML, HF datasets, WebDataset and fastavro, local and in S3",
 }
-PAGE: Final = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+NAMED_ONLY: Final = ("training",)
+"""What is compared with takes 5 GB of disk."""
+DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 
 
 def main() -> int:
@@ -46,9 +49,10 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="articles-benchmark-") as folder:
                 print(child.profile(Path(folder)))
             return 0
-        found = {name: _run(name, args.quick) for name in args.names or BENCHMARKS}
+        found = {name: _run(name, args.quick) for name in args.names or _unnamed()}
         if args.docs:
-            render.write(PAGE, found)
+            for name, group in found.items():
+                render.write(page_of(name), name, group, by_side=name == "training")
     except UserError as error:
         say(f"run_benchmarks.sh: {error}")
         return 2
@@ -72,9 +76,9 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="benchmarks:\n" + "\n".join(f"  {name:<10} {what}" for name, what in BENCHMARKS.items()),
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones (all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones (all but training)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the results there, - for standard output")
-    parser.add_argument("--docs", action="store_true", help="put tables and plots into docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="put tables and plots into docs/")
     parser.add_argument("--quick", action="store_true", help="less work and fewer rounds: a look, not a measurement")
     parser.add_argument("--profile", action="store_true", help="instead: where the child's CPU time goes")
     parser.add_argument("--list", action="store_true", help="the benchmarks, one a line")
@@ -83,6 +87,14 @@ def _arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; they are {', '.join(BENCHMARKS)}")
     return args
+
+
+def page_of(name: str) -> Path:
+    return DOCS / ("training.md" if name == "training" else "performance.md")
+
+
+def _unnamed() -> list[str]:
+    return [name for name in BENCHMARKS if name not in NAMED_ONLY]
 
 
 def _run(name: str, quick: bool) -> list[Result]:

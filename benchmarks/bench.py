@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from articles.errors import UserError
@@ -94,9 +94,9 @@ def median(values: Sequence[float]) -> float:
 class S3Stub:
     """A context manager around `s3_stub` in a process of its own."""
 
-    def __init__(self, folder: Path, keep: bool = False) -> None:
+    def __init__(self, folder: Path, keep: bool = False, serve: Path | None = None) -> None:
         self._folder = folder
-        self._options = ["--keep"] if keep else []
+        self._options = [*(["--keep"] if keep else []), *(["--serve", str(serve)] if serve else [])]
         self._process: Process | None = None
         self.url = ""
 
@@ -121,17 +121,24 @@ class S3Stub:
 
     def sizes(self, prefix: str) -> Mapping[str, int]:
         """Bytes of every object below `prefix`, by key."""
-        sizes: dict[str, int] = self._ask(f"sizes?{BUCKET}/{prefix}")
+        sizes: dict[str, int] = json.loads(self._get(f"-/sizes?{BUCKET}/{prefix}"))
         return sizes
+
+    def save(self, prefix: str, folder: Path) -> None:
+        """Every object below `prefix` as a file in `folder`, which stands for the buckets."""
+        for name in self.sizes(prefix):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self._get(name))
 
     def answer_after(self, seconds: float) -> None:
         """From now on, as if it were so far away."""
-        self._ask(f"latency?{seconds}")
+        self._get(f"-/latency?{seconds}")
 
-    def _ask(self, what: str) -> Any:
+    def _get(self, what: str) -> bytes:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         try:
-            connection.request("GET", f"/-/{what}")
-            return json.loads(connection.getresponse().read())
+            connection.request("GET", f"/{what}")
+            return connection.getresponse().read()
         finally:
             connection.close()

@@ -40,11 +40,12 @@ class Load:
         """Bytes of JSON in all."""
         return sum(map(len, islice(cycle(self.payloads), self.records)))
 
-    def calls(self) -> Iterator[bytes]:
-        """`processRecords` lines, made as they are asked for, with sequence numbers as long as Kinesis' own."""
+    def calls(self, first: int = 0, arrival: int | None = None) -> Iterator[bytes]:
+        """`processRecords` lines, made as they are asked for, with sequence numbers as long as Kinesis' own, from
+        `first` on, and all with one time of arrival, in milliseconds (now)."""
         texts = cycle([b64encode(payload).decode() for payload in self.payloads])
-        arrival = int(time.time() * 1000)
-        for start in range(0, self.records, self.batch):
+        arrival = int(time.time() * 1000) if arrival is None else arrival
+        for start in range(first, first + self.records, self.batch):
             delivered = [
                 {
                     "action": "record",
@@ -54,7 +55,7 @@ class Load:
                     "subSequenceNumber": 0,
                     "approximateArrivalTimestamp": arrival,
                 }
-                for number in range(start, min(start + self.batch, self.records))
+                for number in range(start, min(start + self.batch, first + self.records))
             ]
             yield line(action="processRecords", records=delivered, millisBehindLatest=0)
 
@@ -74,13 +75,13 @@ def line(**message: object) -> bytes:
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-def articles(size: int) -> Iterator[bytes]:
-    """JSON of articles, endless; with a `size`, cut or put together until they are about that long.
+def articles(size: int, seed: int = SEED) -> Iterator[bytes]:
+    """JSON of articles, endless, each `seed` others; with a `size`, cut or put together until they are about that long.
 
     Their words are shuffled: the generator's phrases come again so often that its texts deflate to a quarter, where
     English news deflates to between 0.4 and 0.5 of its size; its words in random order do so too."""
-    random = Random(SEED)
-    made = ({**article, "content": shuffled(article["content"] or "", random)} for article in generate(SEED))
+    random = Random(seed)
+    made = ({**article, "content": shuffled(article["content"] or "", random)} for article in generate(seed))
     if size == AS_GENERATED:
         yield from map(encode, made)
     for article in made:

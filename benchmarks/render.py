@@ -1,10 +1,10 @@
-"""Results as tables and plots: Markdown and SVG, put where `docs/performance.md` shows them."""
+"""Results as tables and plots: Markdown and SVG, put where the documents show them."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -54,7 +54,7 @@ def svg(results: Sequence[Result]) -> str:
     y = GAP
     for (name, unit), bars in groups.items():
         alike = groups.items() if unit in ONE_SCALE else [((name, unit), bars)]
-        longest = max(value for key, others in alike if key[1] == unit for value in others.values())
+        longest = max(value for key, others in alike if key[1] == unit for value in others.values()) or 1.0
         parts.append(_text(8, y + 13, f"{name} ({unit})"))
         for side, value in bars.items():
             y += ROW
@@ -73,18 +73,33 @@ def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def write(page: Path, found: Mapping[str, Sequence[Result]]) -> None:
-    """Put each benchmark's table between its two marks on the page, and its plot beside the page. Raises UserError."""
+def write(page: Path, name: str, results: Sequence[Result], by_side: bool = False) -> None:
+    """Put a benchmark's table between its two marks on the page, and its plot beside the page. With `by_side` the table
+    has a column for each side, and a second one says which goals are met. Raises UserError."""
     text = page.read_text("utf-8")
-    for name, results in found.items():
-        begin, end = f"<!-- {name}: made by run_benchmarks.sh -->", f"<!-- {name}: end -->"
-        before, mark, rest = text.partition(begin)
-        _, other_mark, after = rest.partition(end)
-        if not mark or not other_mark:
-            raise UserError(f"{page} has no place for {name}: the lines {begin} and {end}")
-        plot = page.with_suffix("") / f"{name}.svg"
-        plot.parent.mkdir(exist_ok=True)
-        plot.write_text(svg(results), "utf-8")
-        shown = f"![{name}]({plot.parent.name}/{plot.name})"
-        text = f"{before}{begin}\n{markdown(results)}\n\n{machine()}.\n\n{shown}\n{end}{after}"
-    page.write_text(text, "utf-8")
+    begin, end = f"<!-- {name}: made by run_benchmarks.sh -->", f"<!-- {name}: end -->"
+    before, mark, rest = text.partition(begin)
+    _, other_mark, after = rest.partition(end)
+    if not mark or not other_mark:
+        raise UserError(f"{page} has no place for {name}: the lines {begin} and {end}")
+    plot = page.with_suffix("") / f"{name}.svg"
+    plot.parent.mkdir(exist_ok=True)
+    with_goals = [result for result in results if result.goal]
+    plot.write_text(svg(with_goals if by_side else results), "utf-8")
+    tables = [matrix(results), markdown(with_goals)] if by_side else [markdown(results)]
+    shown = f"![{name}]({plot.parent.name}/{plot.name})"
+    made = "\n\n".join([*tables, f"{machine()}.", shown])
+    page.write_text(f"{before}{begin}\n{made}\n{end}{after}", "utf-8")
+
+
+def matrix(results: Iterable[Result]) -> str:
+    """A row for each measure, a column for each side."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for result in results:
+        row = rows.setdefault((result.name, result.unit), {"ours": result.ours})
+        row[result.against] = result.other
+    sides = list(dict.fromkeys(side for row in rows.values() for side in row))
+    lines: list[Sequence[str]] = [("what", "unit", *sides), ("---", "---", *("---:" for _ in sides))]
+    for (name, unit), row in rows.items():
+        lines.append((name, unit, *(number(row[side]) if side in row else "" for side in sides)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

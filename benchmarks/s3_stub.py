@@ -1,8 +1,9 @@
 """An S3 that costs next to nothing, in a process of its own: what a child or a command costs is then its own.
 
-Keeps sizes and metadata of objects, and their bytes where it is told to (`--keep`). Speaks as much of the protocol as
-the clients here ask for: PUT (with If-None-Match), GET (with Range), HEAD, ListObjectsV2. One thread, no checks of
-signatures, loopback only. Prints its URL on a line of its own.
+Keeps sizes and metadata of objects, and their bytes where it is told to (`--keep`); begins with those of a folder
+(`--serve`), whose folders are buckets. Speaks as much of the protocol as the clients here ask for: PUT (with
+If-None-Match), GET (with Range), HEAD, ListObjectsV2. One thread, no checks of signatures, loopback only. Prints its
+URL on a line of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
@@ -59,6 +61,14 @@ class Objects:
         if method == "HEAD":
             return _response(200, b"", found.headers, found.size)
         return _read(found, headers.get("range", ""))
+
+    def serve(self, folder: Path) -> None:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                body = file.read_bytes()
+                key = file.relative_to(folder).as_posix()
+                self._objects[key] = Stored(len(body), b"", body)
+        self._keys = sorted(self._objects)
 
     def _put(self, key: str, headers: dict[str, str], body: bytes) -> bytes:
         if key in self._objects:
@@ -147,8 +157,10 @@ async def _serve(objects: Objects, reader: asyncio.StreamReader, writer: asyncio
         writer.close()
 
 
-async def _run(keep: bool) -> None:
+async def _run(keep: bool, folder: Path | None) -> None:
     objects = Objects(keep)
+    if folder:
+        objects.serve(folder)
     server = await asyncio.start_server(lambda r, w: _serve(objects, r, w), "127.0.0.1", 0, limit=1 << 20)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
@@ -157,7 +169,9 @@ async def _run(keep: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="An S3 that costs next to nothing, for benchmarks.")
     parser.add_argument("--keep", action="store_true", help="keep the objects' bytes, to be read again")
-    asyncio.run(_run(parser.parse_args().keep))
+    parser.add_argument("--serve", metavar="FOLDER", type=Path, help="begin with its files as objects")
+    args = parser.parse_args()
+    asyncio.run(_run(args.keep, args.serve))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class Walk(Generic[_T]):
 
     `examine(key)` finds out about one link, None when there is none; it is called from many threads at a time.
     `known` are chains as they stood before, which are walked from there; `through` is the last key that they held.
+    `at_once`: how far shards have come is asked for many at a time; a child's link may be seen before its parent's end.
     """
 
     def __init__(
@@ -94,9 +95,10 @@ class Walk(Generic[_T]):
         window: int = WINDOW,
         known: Mapping[ShardName, tuple[Root, State]] | None = None,
         through: str = "",
+        at_once: bool = False,
     ) -> None:
         self.lines: dict[ShardName, Line] = {}
-        self._known, self._through = known or {}, through
+        self._known, self._through, self._at_once = known or {}, through, at_once
         known_roots = {shard: root for shard, (root, _) in self._known.items()}
         self.roots: Sequence[RootObject] = roots(store, layout, selection, known_roots)
         self._store, self._layout, self._selection = store, layout, selection
@@ -116,6 +118,9 @@ class Walk(Generic[_T]):
                 yield OffLine(item.key, Why.STRANGER, item.size)
             else:
                 yield from self._place(item, parsed, answer)
+        if self._at_once:
+            yield from self._catch_all_up()
+            return
         # Children, whose numbers are higher, before their parents: who sees a child's link then sees its parent's end.
         for shard in sorted(self.lines, reverse=True):
             yield from self._catch_up(self.lines[shard], None)
@@ -160,6 +165,18 @@ class Walk(Generic[_T]):
             if answer is None:
                 return
             yield self._advance(line, key, answer)
+
+    def _catch_all_up(self) -> Iterator[OnLine[_T] | OffLine]:
+        """One request for each chain that goes on nowhere, many at a time."""
+
+        def examine(waiting: tuple[Line, str]) -> tuple[Line, str, _T | None]:
+            return *waiting, self._examine(waiting[1])
+
+        open_lines = [(line, key) for line in self.lines.values() if (key := self._next(line))]
+        for line, key, answer in many(examine, open_lines, self._workers, self._window):
+            if answer is not None:
+                yield self._advance(line, key, answer)
+                yield from self._catch_up(line, None)
 
     def _advance(self, line: Line, key: str, answer: _T | None) -> OnLine[_T] | OffLine:
         before, after = line.state, answer.after if answer else None

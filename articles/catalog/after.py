@@ -30,7 +30,16 @@ def continued(
     known = base.known(selection) if base else None
     through = layout.whole(base.through) if base else ""
     walk = Walk(
-        store, layout, selection, examine, progress, workers=workers, window=window, known=known, through=through
+        store,
+        layout,
+        selection,
+        examine,
+        progress,
+        workers=workers,
+        window=window,
+        known=known,
+        through=through,
+        at_once=True,
     )
     for shard in known or {}:
         if shard not in walk.lines:

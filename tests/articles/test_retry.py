@@ -55,7 +55,7 @@ def test_conflicts_without_end_are_given_up() -> None:
     assert 60.0 <= clock.monotonic() - start <= 60.0 + LONGEST_PAUSE
 
 
-@pytest.mark.parametrize("operation", ["create", "head", "read", "folders", "list"])
+@pytest.mark.parametrize("operation", ["create", "head", "read", "read_ranges", "folders", "list"])
 def test_every_call_is_tried_again(operation: str) -> None:
     memory, clock = MemoryStore(), FakeClock()
     memory.create("d/k", b"body", {})
@@ -66,6 +66,7 @@ def test_every_call_is_tried_again(operation: str) -> None:
         "create": lambda: store.create("d/new", b"", {}),
         "head": lambda: store.head("d/k"),
         "read": lambda: store.read("d/k"),
+        "read_ranges": lambda: store.read_ranges("d/k", [0], [1]),
         "folders": lambda: store.folders(""),
         "list": lambda: list(store.list("d")),
     }

@@ -16,6 +16,7 @@ CALLS: tuple[Callable[[S3ObjectStore], object], ...] = (
     lambda store: store.head("k"),
     lambda store: store.create("k", b"body", {}),
     lambda store: store.read("k"),
+    lambda store: store.read_ranges("k", [0, 1_000_000], [1, 1]),
     lambda store: list(store.list("folder/")),
     lambda store: store.folders("folder/"),
 )

@@ -5,6 +5,7 @@ There are many of them on a host, and all start at once. So what they load is to
 
 from __future__ import annotations
 
+import os
 import sys
 
 if __name__ == "__main__":
@@ -18,4 +19,4 @@ from consumer.child import main
 
 if __name__ == "__main__":
     del sys.modules["dataclasses"], sys.modules["typing_extensions"]  # who asks from now on gets the real ones
-    sys.exit(main())
+    os._exit(main())  # nothing is left to do, and taking everything apart costs 10 ms of CPU

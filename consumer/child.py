@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Final, TextIO, TypeVar
+from io import FileIO
+from typing import TypeVar
 
 from articles.chain import ShardName
 from articles.clock import SystemClock
@@ -19,15 +20,13 @@ from consumer import kcl
 from consumer.enrich import WordCount
 from consumer.exits import Exit
 from consumer.lease_losses import LeaseLosses
+from consumer.lines import Lines
 from consumer.live import Live, Publisher
 from consumer.logs import Log
 from consumer.settings import Settings, read_settings
 from consumer.shard import Shard
 from consumer.shard_config import ShardConfig
 
-PIPE_BYTES: Final = 1 << 20
-"""What a pipe holds. Calls of the daemon are lines of megabytes: read in the 8 KiB that Python takes by default, they
-cost half as much again."""
 _T = TypeVar("_T")
 
 
@@ -40,17 +39,16 @@ def main() -> int:
     try:
         settings = read_settings(os.environ)
         log = Log(settings.log_level, worker=settings.worker_id)
-        source = os.fdopen(0, "rb", buffering=PIPE_BYTES)
-        kcl.run(_factory(settings, os.environ, log), log, source, target)
+        kcl.run(_factory(settings, os.environ, log), log, Lines(0), target)
     except UserError as error:
         log.error("leaving", code=int(Exit.SETTINGS), message=f"{error} (children are started by the launcher)")
         return Exit.SETTINGS
     return 0
 
 
-def _take_stdout() -> TextIO:
+def _take_stdout() -> FileIO:
     """Keep the protocol's pipe for the protocol: what anybody else prints goes to stderr."""
-    protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    protocol = FileIO(os.dup(1), "w")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return protocol

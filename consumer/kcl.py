@@ -13,8 +13,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from select import select
-from typing import IO, Any, Final, TextIO
+from typing import Any, Final
 
 import msgspec
 from amazon_kclpy import dispatch, kcl
@@ -26,6 +27,7 @@ from articles.position import Position
 from consumer import memory
 from consumer.checkpointing import CheckpointRefused
 from consumer.exits import Exit, Leave
+from consumer.lines import Lines
 from consumer.logs import Log
 from consumer.record import Record
 from consumer.shard import Shard
@@ -66,13 +68,13 @@ class _Batch(msgspec.Struct, tag_field="action", tag="processRecords", rename="c
 _BATCH: Final = msgspec.json.Decoder(_Batch)
 
 
-def _message(line: bytes) -> Any:
+def _message(line: memoryview) -> Any:
     """One of kclpy's messages; what is none of them raises, and ends the process."""
     try:
         batch = _BATCH.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         # Another message, or one with a partition key that is not UTF-8.
-        message = json.loads(line.decode("utf-8", "surrogateescape"))
+        message = json.loads(bytes(line).decode("utf-8", "surrogateescape"))
         if message.get("action") != "processRecords":
             return dispatch.message_decode(message)
         batch = msgspec.convert(message, _Batch)
@@ -83,20 +85,24 @@ def _message(line: bytes) -> Any:
 
 @dataclass(slots=True)
 class _Line:
-    text: bytes
+    text: memoryview
 
 
 class _Pipe(kcl._IOHandler):  # noqa: SLF001 - it reads the protocol; nothing public can be put in its place
     """kclpy holds on to a line until it has the next one, which may be minutes later, and the line megabytes long. So
-    it gets the line in a box, which is emptied as the line is parsed."""
+    it gets a view of the line, which ends as the line is parsed. Answers are written at once, in a third of the time
+    of `json` and a text file: 4 µs a call."""
 
     def read_line(self) -> _Line | None:
-        text = self.input_file.readline()
-        return _Line(text) if text else None
+        text = self.input_file.read()
+        return None if text is None else _Line(text)
 
     def load_action(self, line: _Line) -> Any:
-        text, line.text = line.text, b""
-        return _message(text)
+        with line.text:
+            return _message(line.text)
+
+    def write_action(self, response: Any) -> None:
+        self.output_file.write(b"\n%b\n" % msgspec.json.encode(response))
 
 
 class _Checkpointer:
@@ -179,10 +185,13 @@ class _Process(kcl.KCLProcess):
 
     def _handle_a_line(self, line: _Line) -> None:
         super()._handle_a_line(line)
-        objects = self.processor.objects
-        if objects != self._objects and not select([self.io_handler.input_file], [], [], REST_SECONDS)[0]:
-            self._objects = objects
-            memory.release()
+        lines, objects = self.io_handler.input_file, self.processor.objects
+        stored = objects != self._objects
+        if (stored or lines.large) and not select([lines], [], [], REST_SECONDS)[0]:
+            lines.shrink()
+            if stored:
+                self._objects = objects
+                memory.release()
 
 
 def leave(log: Log, error: BaseException) -> None:
@@ -208,7 +217,7 @@ def leave(log: Log, error: BaseException) -> None:
         os._exit(code)
 
 
-def run(make: ShardFactory, log: Log, source: IO[bytes], target: TextIO) -> None:
+def run(make: ShardFactory, log: Log, source: Lines, target: FileIO) -> None:
     """Serve the daemon until it closes the pipe."""
     try:
         process = _Process(Processor(make, log), source, target)

@@ -21,7 +21,7 @@ from articles.container import (
     digest,
     framed_size,
 )
-from articles.encode import encode_article, encode_dead_letter
+from articles.encode import encode_article, encode_dead_letter, encode_utf8
 from articles.keys import Layout
 from articles.position import Position
 from consumer.decode import Article, Rejected
@@ -98,23 +98,21 @@ class OpenFile:
 
     def append(self, record: Record, article: Article, words: int, shard_id: str) -> None:
         """Raises ValueError for an article that Avro cannot hold; the file is then as it was."""
-        at = record.position
-        encoded = encode_article(
-            {
-                "article_id": article.article_id,
-                "title": article.title,
-                "author": article.author,
-                "publish_date": article.publish_date,
-                "content": article.content,
-                "word_count": words,
-                "shard_id": shard_id,
-                "sequence_number": at.sequence,
-                "sub_sequence_number": at.sub,
-                "arrival_timestamp": record.arrival,
-                "extra": article.extra,
-            }
+        at, arrival = record.position, record.arrival
+        encoded = encode_utf8(
+            article.article_id,
+            article.title,
+            article.author,
+            article.publish_date,
+            article.content,
+            words,
+            shard_id,
+            at.sequence,
+            at.sub,
+            arrival,
+            article.extra,
         )
-        self._add(_Encoded(encoded, at, record.arrival, words))
+        self._add(_Encoded(encoded, at, arrival, words))
 
     def reject(self, record: Record, rejected: Rejected) -> None:
         self._dead.append(DeadLetter(record, rejected))

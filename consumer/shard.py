@@ -74,6 +74,7 @@ class Shard:
         )
         self._taken = ZERO  # stored or buffered up to here
         self._delivered = ZERO
+        self._page: str | None = ""  # of records that can be appended as the chain stands
         self._drift = clock.wall() - clock.monotonic()
         self._dropping = False  # parked, or the lease is lost
         self._leaving = False  # asked to shut down: losing the lease is what follows
@@ -103,11 +104,13 @@ class Shard:
             self._writer.look()
             previous = None
             for record in records:
-                if previous and record.position <= previous:
+                if record.position > self._taken:  # and so after the one before, which is taken
+                    self._take(record)
+                elif previous and record.position <= previous:
                     raise Leave(Exit.ORDER, f"position {record.position} was delivered after {previous}")
                 previous = record.position
-                self._take(record)
-                self._delivered = max(self._delivered, record.position)
+            if previous:
+                self._delivered = max(self._delivered, previous)
             if self._writer.aged:
                 self._writer.seal(self._chain.state.page, "age")
             if millis_behind:
@@ -199,27 +202,31 @@ class Shard:
         self._publisher.publish(self._clock.wall(), self._clock.monotonic(), now=now)
 
     def _take(self, record: Record) -> None:
-        """Judge one record: skip it, turn pages for it, then append or reject it."""
-        if record.position <= self._taken:
-            return
+        """Judge one record that is not stored yet: turn pages for it, then append or reject it."""
         page = self._page_of(record)
+        if page != self._page and not self._make_way(record, page):
+            return
+        self._append(record)
+        self._taken = record.position
+        if self._writer.full:
+            self._writer.seal(self._chain.state.page, "size")
+
+    def _make_way(self, record: Record, page: str | None) -> bool:
+        """Bring the chain to where a record of that page can be appended; False if it was adopted meanwhile."""
         if self._chain.root is None:
             self._begin(page or utc_date(self._clock.wall()))
         while True:
-            if record.position <= self._taken:  # adopted meanwhile
-                return
+            if record.position <= self._taken:
+                return False
             if self._chain.state.ended:
                 raise ChainError(
                     f"record {record.position} lies beyond the end of the chain at {self._chain.position}: the shard "
                     "had ended, or the stream was deleted"
                 )
             if page is None or page <= self._chain.state.page:
-                break
+                self._page = page
+                return True
             self._seal(page, "page turn")
-        self._append(record)
-        self._taken = record.position
-        if self._writer.full:
-            self._writer.seal(self._chain.state.page, "size")
 
     def _append(self, record: Record) -> None:
         article = decode(record.data)
@@ -286,5 +293,6 @@ class Shard:
         for kind, count in self._flood.close().items():
             self._log.warning("more-of-a-kind", kind=kind, records=count, position=self._chain.position)
         self._taken = max(self._taken, self._chain.position)
+        self._page = ""
         self._checkpoints.offer(self._chain.last)
         self._idle.reset()

@@ -24,7 +24,9 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "bytes": st.binary(),
     "int": st.integers(0, 2**31 - 1),
     "long": st.integers(0, 10**10),
-    "['null', {'type': 'long', 'logicalType': 'timestamp-millis'}]": st.none() | st.integers(0, 253_402_300_799_999),
+    "['null', {'type': 'long', 'logicalType': 'timestamp-millis'}]": st.none()
+    | st.integers(0, 253_402_300_799_999)
+    | st.integers(0, 1 << 15),
 }
 
 
@@ -57,7 +59,8 @@ def test_a_long_is_encoded_to_the_bytes_that_fastavro_writes(value: int) -> None
     assert encode_long(value) == target.getvalue()
 
 
-def test_what_has_no_utf_8_is_refused() -> None:
-    article = {field["name"]: None for field in schema.ARTICLE["fields"]}
+@pytest.mark.parametrize("name", ["article_id", "title", "content", "sequence_number", "extra"])
+@given(article=records(schema.ARTICLE))
+def test_what_has_no_utf_8_is_refused(name: str, article: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="surrogates"):
-        encode_article(article | {"article_id": "\ud800"})
+        encode_article(article | {name: "\ud800"})

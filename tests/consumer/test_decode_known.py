@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.decode import KNOWN, Article, decode, decode_any
+from consumer.decode import KNOWN, Article, Rejected, decode, decode_any
 from tests.consumer.payloads import BAD
 
 KEYS = st.sampled_from([*KNOWN, *KNOWN, "x"]).flatmap(
@@ -44,3 +44,13 @@ def test_a_short_member_that_stands_twice_is_seen() -> None:
     for first in (b"null", b'"t"', b'""'):
         document = b'{"article_id":"a","content":"c","title":' + first + b',"title":"t"}'
         assert not isinstance(decode(document), Article)
+
+
+@pytest.mark.parametrize("title", ["plain", "Zoë", '"quoted" ' * 9, "\\" * 40, "新聞" * 20])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_a_member_that_stands_twice_is_seen_however_the_others_are_written(title: str, ascii_only: bool) -> None:
+    """Texts are shorter than they stand in JSON, which must not make room for another member."""
+    fields = json.dumps({"article_id": "a", "title": title, "content": "c"}, ensure_ascii=ascii_only)
+    assert isinstance(decode(fields.encode()), Article)
+    for twice in (', "title": "t"}', ', "content": "c"}', ',"title":""}', ', "article_id": "a"}'):
+        assert decode(fields[:-1].encode() + twice.encode()) == Rejected("duplicate-key", "a member stands twice")

@@ -495,11 +495,13 @@ def test_without_the_streams_identity_a_child_says_what_is_missing(
 
 
 LOOK = """
-import atexit, json, os, sys
-def look():
+import json, os, sys
+end = os._exit
+def look(code):
     with open(os.environ["SEEN"], "w") as file:
         json.dump(sorted(sys.modules), file)
-atexit.register(look)
+    end(code)
+os._exit = look
 """
 
 

@@ -43,7 +43,7 @@ def check_decoded(data: bytes) -> Article | Rejected:
         assert "depth" in expected, f"taken, but to be rejected for {sorted(expected)}"  # whose bound is the stack's
     else:
         fields, unknown = expected
-        assert {name: getattr(found, name) for name in KNOWN} == fields
+        assert {name: getattr(found, name) for name in KNOWN} | {"content": found.content.decode()} == fields
         assert _members(found.extra) == unknown
     row = article_row(found)
     assert list(decode_articles(encode_article(row), 1)) == [row]
@@ -77,7 +77,7 @@ def expected_stored(data: bytes) -> tuple[list[tuple[str, str]], list[tuple[str,
     found = decode(data)
     if isinstance(found, Rejected):
         return [("1", "before"), ("3", "after it")], [("2", found.reason, data)]
-    return [("1", "before"), ("2", found.content), ("3", "after it")], []
+    return [("1", "before"), ("2", found.content.decode()), ("3", "after it")], []
 
 
 def judge(data: bytes) -> frozenset[str] | tuple[dict[str, str | None], list[tuple[str, str]]]:
@@ -172,7 +172,8 @@ def dead_letter(data: bytes, rejected: Rejected) -> dict[str, Any]:
 def article_row(article: Article) -> dict[str, Any]:
     return {
         **{name: getattr(article, name) for name in KNOWN},
-        "word_count": len(article.content.split()),
+        "content": article.content.decode(),
+        "word_count": len(article.content.decode().split()),
         "shard_id": "shardId-000000000000",
         "sequence_number": "1",
         "sub_sequence_number": 0,

@@ -107,8 +107,8 @@ def lenient(data: bytes) -> Article | Rejected:
     """The decoder that people write."""
     try:
         said = json.loads(data)
-        return Article(said["article_id"], said["content"])
-    except (ValueError, KeyError, TypeError):
+        return Article(said["article_id"], said["content"].encode())
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Rejected("json", "")
 
 

@@ -238,7 +238,7 @@ def no_stream_identity(patch: Patch) -> None:
 
 
 def words_separated_by_spaces_alone(patch: Patch) -> None:
-    patch.setattr(WordCount, "__call__", lambda _, content: len(content.split(" ")))
+    patch.setattr(WordCount, "__call__", lambda _, content: len(content.split(b" ")))
 
 
 DEFECTS: Final[Mapping[Defect, int]] = {

@@ -71,6 +71,7 @@ def test_the_snapshots_are_listed_and_shown(articles: Articles, bucket: Bucket) 
 
 def test_what_a_snapshot_has_more(articles: Articles, bucket: Bucket) -> None:
     articles("catalog", "build")
+    assert "is the first" in articles("catalog", "diff")[2]
     key = bucket.first.link(records([30]))
     articles("catalog", "build")
     status, out, _ = articles("catalog", "diff")

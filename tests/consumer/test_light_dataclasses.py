@@ -107,8 +107,8 @@ def test_what_is_not_there_raises(options: dict[str, bool]) -> None:
 def test_a_child_loads_them_in_the_librarys_place() -> None:
     """As `python -m consumer` does; and who asks later gets the library's own."""
     look = """
-import json, runpy, sys
-sys.exit = lambda code: print(json.dumps([code, sorted(sys.modules)]))
+import json, os, runpy, sys
+os._exit = lambda code: print(json.dumps([code, sorted(sys.modules)]))
 runpy.run_module("consumer", run_name="__main__")
 from dataclasses import asdict
 """

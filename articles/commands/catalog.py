@@ -160,10 +160,10 @@ def _diff(args: argparse.Namespace) -> int:
 
     store, layout, numbers = _where(args, 2)
     newer = _load(store, layout, numbers[1] if len(numbers) > 1 else None)
-    before = [number for number in manifest.numbers(store, layout) if number < newer.number]
-    if not numbers and not before:
+    earlier = [number for number in manifest.numbers(store, layout) if number < newer.number]
+    if not numbers and not earlier:
         raise UserError(f"snapshot {newer.number} is the first: there is nothing to compare it with")
-    older = _load(store, layout, numbers[0] if numbers else before[-1])
+    older = _load(store, layout, numbers[0] if numbers else earlier[-1])
     if args.keys:
         for key in new_keys(store, layout, older, newer):
             print(key)

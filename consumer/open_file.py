@@ -7,7 +7,9 @@ adopted link ends inside a block, that one block is decoded.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from articles import __version__, schema
 from articles.chain import Link, ShardName, State, Totals
@@ -53,7 +55,7 @@ class Span:
         )
 
 
-class _Encoded(NamedTuple):
+class _Encoded(msgspec.Struct, frozen=True, gc=False):
     """A record of the open block."""
 
     data: bytes

@@ -75,6 +75,7 @@ class Shard:
         self._taken = ZERO  # stored or buffered up to here
         self._delivered = ZERO
         self._page: str | None = ""  # of records that can be appended as the chain stands
+        self._latest_arrival = 0.0  # that is believed, in epoch seconds
         self._drift = clock.wall() - clock.monotonic()
         self._dropping = False  # parked, or the lease is lost
         self._leaving = False  # asked to shut down: losing the lease is what follows
@@ -102,6 +103,7 @@ class Shard:
             return
         with self._callback(self._config.deadline_seconds):
             self._writer.look()
+            self._latest_arrival = self._clock.wall() + AHEAD_SECONDS
             previous = None
             for record in records:
                 if record.position > self._taken:  # and so after the one before, which is taken
@@ -249,7 +251,7 @@ class Shard:
 
     def _page_of(self, record: Record) -> str | None:
         """The page a record asks for: its arrival date, None where that says nothing."""
-        if record.arrival is None or not 0 <= record.arrival / 1000 <= self._clock.wall() + AHEAD_SECONDS:
+        if record.arrival is None or not 0 <= record.arrival / 1000 <= self._latest_arrival:
             self._note("odd-arrival", "none" if record.arrival is None else "out of range", record)
             return None
         return utc_date(record.arrival / 1000)

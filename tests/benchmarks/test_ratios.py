@@ -19,7 +19,7 @@ from benchmarks.process import can_measure, feed
 from benchmarks.sides import OURS, PLAIN, Side, environment
 
 pytestmark = pytest.mark.skipif(not can_measure(), reason="needs /proc, as Linux has it")
-TIMES_FASTER = 2.0
+TIMES_FASTER = 2.5
 ROUNDS = 10
 COUNTED = """\
 import sys

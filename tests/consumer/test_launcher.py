@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from articles.errors import UserError
+from consumer import certificates
 from consumer.java import find_java
 from consumer.provision import Clients, Plan, provision
 from consumer.settings import read_settings
@@ -220,6 +221,16 @@ def test_a_wrong_stream_or_bucket_is_one_line(launch: Launch, env: dict[str, str
         assert "Traceback" not in err
         assert "there is no" in err.splitlines()[-1]
         assert "missing" in err.splitlines()[-1]
+
+
+@pytest.mark.skipif(not certificates.to_environment({}, str.__add__), reason="needs certificates where Debian has them")
+def test_children_find_the_systems_certificates_as_long_as_the_daemon_lives(
+    launch: Launch, env: dict[str, str]
+) -> None:
+    launch({name: value for name, value in env.items() if name not in ("SSL_CERT_FILE", "SSL_CERT_DIR")})
+    child = called(env)["env"]
+    assert isinstance(child, dict)
+    assert "-----BEGIN CERTIFICATE-----" in Path(child["SSL_CERT_FILE"]).read_text()
 
 
 @pytest.mark.slow

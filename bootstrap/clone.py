@@ -24,14 +24,15 @@ PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "tests": (*_DEMO, "dev"),
     "fuzz": (*_DEMO, "dev", "fuzz"),
     "training": (*_DEMO, "dev", "training"),
+    "readers": (*_DEMO, "dev", "training", "readers"),
     "emulator": ("emulator", "node", "kinesis"),
     "benchmarks": (*_DEMO, "benchmarks"),
     "peers": ("runtime", "peers"),
 }
 """The steps of each, in the order in which they are to be done: only what it needs. The emulator alone, for an image of
 its own, needs nothing of a worker's. PyTorch, 5 GB, is there only where it is asked for."""
-_OTHER_VENVS: Final = {"benchmarks": "async-kinesis", "peers": "peers"}
-"""What benchmarks compare with wants other versions than ours: environments of their own, inside ours."""
+_OTHER_VENVS: Final = {"benchmarks": "async-kinesis", "peers": "peers", "readers": "readers"}
+"""What ours is compared or read with wants other versions: environments of their own, inside ours."""
 
 _TITLES: Final = {
     "emulator": "emulator",
@@ -40,6 +41,7 @@ _TITLES: Final = {
     "training": "PyTorch and other libraries of training jobs",
     "benchmarks": "consumer to compare with",
     "peers": "readers to compare with",
+    "readers": "other readers of Avro",
 }
 
 CONSOLE_SCRIPT: Final = """\
@@ -138,7 +140,7 @@ class Clone:
                 inputs = "".join((local / file).read_text("utf-8") for file in ("package.json", "package-lock.json"))
                 made = (local / "node_modules" / "kinesis-local" / "main.js",)
                 return Step(name, "emulator's Kinesis", inputs, made, self._install_kinesis)
-            case "benchmarks" | "peers":
+            case "benchmarks" | "peers" | "readers":
                 made = (self.venv / _OTHER_VENVS[name] / "bin" / "python",)
                 return Step(name, _TITLES[name], locks(name), made, lambda: self._make_other(name))
         return Step(name, _TITLES[name], locks(name), (), lambda: self._packages.install(name))

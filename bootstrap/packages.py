@@ -15,9 +15,9 @@ from consumer import jars
 
 PIP: Final = ("-I", "-m", "pip", "--disable-pip-version-check", "--no-input")
 INSTALL: Final = ("install", "--require-hashes", "--no-deps", "--no-compile", "--progress-bar", "off")
-# amazon-kclpy comes as source only. Its build gets the setuptools that is locked, not the newest there is.
 BINARY: Final = ("--only-binary", ":all:")
-FROM_SOURCE: Final = (*BINARY, "--no-binary", "amazon-kclpy", "--no-build-isolation", "--use-pep517")
+# What comes as source only. Its build gets the setuptools that is locked, not the newest there is.
+SOURCES: Final = {"runtime": "amazon-kclpy", "readers": "pyspark"}
 AGAIN: Final = "Then run this again: what is done is kept."
 NETWORK: Final = f"Check the network and pip's settings (`pip config list` shows them). {AGAIN}"
 ADVICE: Final = {
@@ -58,25 +58,29 @@ class Packages:
         raise SetUpError(f"{self._venv} holds no packages", "Remove it and run this again.")
 
     def install(self, name: str) -> str:
-        self._install(name, *BINARY)
+        if name in SOURCES:
+            self._install("build")
+        self._install(name)
         self._compile()
         return ""
 
     def install_runtime(self) -> str:
         """With the daemon's jars, which must be those of our list."""
-        self._install("build", *BINARY)
+        self._install("build")
         try:
-            self._install("runtime", *FROM_SOURCE)
+            self._install("runtime")
         except SetUpError as error:
             if "missing_jars" not in str(error):
                 raise
             self._progress.say("not all jars arrived; trying once more")
-            self._install("runtime", *FROM_SOURCE)
+            self._install("runtime")
         self._check_jars()
         self._compile()
         return ""
 
-    def _install(self, name: str, *options: str) -> None:
+    def _install(self, name: str) -> None:
+        source = SOURCES.get(name)
+        options = (*BINARY, "--no-binary", source, "--no-build-isolation", "--use-pep517") if source else BINARY
         lock = self._locks / f"{name}.lock"
         # A folder of our own for what is built: what an interrupted run left goes, and the jars can be counted.
         building = self._venv / "building"

@@ -7,8 +7,8 @@ cd "$(dirname "$0")"
 # What only graphics cards need and PyTorch runs without on a processor: 1.1 GB of 6. (It is linked with the rest.)
 left_out=(triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cuda-cccl nvidia-nvtx)
 constraints=()
-for name in build runtime emulator dev training fuzz java node benchmarks peers; do
-    case $name in benchmarks | peers) constraints=() ;; esac # environments of their own, with older versions than ours
+for name in build runtime emulator dev training fuzz java node benchmarks peers readers; do
+    case $name in benchmarks | peers | readers) constraints=() ;; esac # environments of their own, with older versions than ours
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
         --no-header "${left_out[@]/#/--no-emit-package=}" "${constraints[@]}" --output-file "$name.lock" "$@" "$name.in"
     note="# Locked from bootstrap/requirements/$name.in by bootstrap/requirements/lock.sh: for every platform and Python 3.11 and later."

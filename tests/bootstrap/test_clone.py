@@ -35,6 +35,7 @@ def test_each_command_gets_only_what_it_needs(clone: Clone) -> None:
         "training": ["runtime", "java", "emulator", "node", "kinesis", "dev", "training"],
         "benchmarks": ["runtime", "java", "emulator", "node", "kinesis", "benchmarks"],
         "peers": ["runtime", "peers"],
+        "readers": ["runtime", "java", "emulator", "node", "kinesis", "dev", "training", "readers"],
     }
 
 
@@ -47,9 +48,10 @@ def test_a_changed_lock_is_installed_again_and_the_others_are_not(clone: Clone) 
 
 
 def test_what_is_compared_with_lies_in_environments_of_its_own(clone: Clone) -> None:
-    made = {step.name: step.outputs for plan in ("benchmarks", "peers") for step in clone.steps(plan)}
+    made = {step.name: step.outputs for plan in ("benchmarks", "peers", "readers") for step in clone.steps(plan)}
     assert made["benchmarks"] == (clone.venv / "async-kinesis" / "bin" / "python",)
     assert made["peers"] == (clone.venv / "peers" / "bin" / "python",)
+    assert made["readers"] == (clone.venv / "readers" / "bin" / "python",)
 
 
 def test_an_environment_that_somebody_else_made_is_left_alone(clone: Clone) -> None:

@@ -33,7 +33,8 @@ def test_the_lock_holds_what_was_asked_for(lock: Path) -> None:
 
 
 def test_two_locks_never_ask_for_different_versions() -> None:
-    together = [lock for lock in LOCKS if lock.stem not in ("benchmarks", "peers")]  # which have their own environments
+    apart = ("benchmarks", "peers", "readers")  # which have their own environments
+    together = [lock for lock in LOCKS if lock.stem not in apart]
     pins = set().union(*map(_pins, together))
     assert len({name for name, _ in pins}) == len(pins)
 

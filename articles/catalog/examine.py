@@ -7,7 +7,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -84,14 +84,14 @@ class Examiner:
         blocks = list(read_blocks(data, header))
         if digest(blocks) != link.digest:
             raise ChainError("its blocks are not those whose digest its header holds: they were changed")
-        ids, words = bytearray(), list[int]()
+        rows = Columns()
         for block in blocks:
-            scan(decompress(header.codec, block.data), block.count, ids, words)
-        if (len(words), sum(words)) != (link.totals.good, link.totals.words):
+            scan(decompress(header.codec, block.data), block.count, rows)
+        if (len(rows.words), sum(rows.words)) != (link.totals.good, link.totals.words):
             said = f"{link.totals.good} with {link.totals.words}"
-            raise ChainError(f"it holds {len(words)} records with {sum(words)} words, its header says {said}")
+            raise ChainError(f"it holds {len(rows.words)} records with {sum(rows.words)} words, its header says {said}")
         crcs = [zlib.crc32(block.data) for block in blocks]
-        return CatalogLink(self._record(info, header, link, crcs), bytes(ids), encoded(words))
+        return CatalogLink(self._record(info, header, link, crcs), rows.encoded())
 
     def _record(self, info: ObjectInfo, header: Header, link: Link, crcs: Sequence[int]) -> dict[str, Any]:
         parsed = self._layout.parse_link(info.key)
@@ -137,14 +137,26 @@ class Examiner:
                 self._freed.notify_all()
 
 
-def scan(data: bytes, count: int, ids: bytearray, words: list[int]) -> None:
-    """Append the hash of `article_id` and the word count of each record of an uncompressed block: by hand, because
-    decoding the texts between them takes many times as long. Raises ChainError when they are not `count` records."""
+@dataclass(slots=True)
+class Columns:
+    """Of the rows, while they are read."""
+
+    ids: bytearray = field(default_factory=bytearray)
+    words: list[int] = field(default_factory=list)
+    arrivals: list[int] = field(default_factory=list)
+
+    def encoded(self) -> dict[str, bytes]:
+        return {"ids": bytes(self.ids), "words": encoded(self.words), "arrivals": encoded(self.arrivals, "q")}
+
+
+def scan(data: bytes, count: int, rows: Columns) -> None:
+    """Append what the rows hold of each record of an uncompressed block: by hand, because decoding the texts between
+    takes many times as long. Raises ChainError when they are not `count` records."""
     at = 0
     try:
         for _ in range(count):
             size, at = _long(data, at)
-            ids += blake2b(data[at : at + size], digest_size=ID_BYTES).digest()
+            rows.ids += blake2b(data[at : at + size], digest_size=ID_BYTES).digest()
             at += size
             for _ in range(3):  # title, author, publish_date
                 at += 1
@@ -153,14 +165,16 @@ def scan(data: bytes, count: int, ids: bytearray, words: list[int]) -> None:
                     at += size
             size, at = _long(data, at)  # content
             number, at = _long(data, at + size)
-            words.append(number)
+            rows.words.append(number)
             for _ in range(2):  # shard_id, sequence_number
                 size, at = _long(data, at)
                 at += size
             _, at = _long(data, at)
             at += 1
+            arrival = 0
             if data[at - 1]:  # arrival_timestamp
-                _, at = _long(data, at)
+                arrival, at = _long(data, at)
+            rows.arrivals.append(arrival)
             at += 1
             if data[at - 1]:  # extra
                 size, at = _long(data, at)

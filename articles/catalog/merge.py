@@ -29,5 +29,5 @@ def merged(store: RetryingStore, layout: Layout, segments: Sequence[Segment], *,
 def _links(store: RetryingStore, layout: Layout, segment: Segment, *, rows: bool) -> Iterator[CatalogLink]:
     found = read_rows(store, layout, segment) if rows else iter(())
     for record in read_segment(store, layout, segment):
-        row = next(found) if rows and record["good"] else {}
-        yield CatalogLink(record, row.get("ids"), row.get("words"))
+        row = next(found) if rows and record["good"] else None
+        yield CatalogLink(record, row and {name: value for name, value in row.items() if name != "key"})

@@ -29,6 +29,7 @@ _DOCS: Final = {
     "sizes": "Compressed bytes of each block's data, likewise.",
     "crcs": "CRC-32 of each block's compressed data, likewise; empty where only headers were read.",
     "ids": "BLAKE2b-128 of each record's article_id in UTF-8, 16 bytes each, in the file's order.",
+    "arrivals": "When Kinesis took each record, epoch milliseconds, 8 bytes little endian; 0 where that is not known.",
 }
 
 
@@ -54,19 +55,17 @@ LINK: Final = _schema(
 )
 ROWS: Final = _schema(
     "CatalogRows",
-    "The records of a link: which article, and how many words.",
-    {"string": "key", "bytes": "ids words"},
+    "The records of a link: which article, how many words (4 bytes little endian each), and when it came.",
+    {"string": "key", "bytes": "ids words arrivals"},
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogLink:
-    """A link, as its record in a segment says, and its rows; `ids` and `words` are None where only headers were read,
-    or while a segment is read alone."""
+    """A link, as its record in a segment says, and the columns of its rows; None where only headers were read."""
 
     record: Mapping[str, Any]
-    ids: bytes | None = None
-    words: bytes | None = None
+    rows: Mapping[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +104,8 @@ class SegmentWriter:
     def add(self, link: CatalogLink) -> None:
         said = link.record
         rows = b""
-        if link.ids is not None and said["good"]:
-            rows = encode(ROWS, {"key": said["key"], "ids": link.ids, "words": link.words})
+        if link.rows is not None and said["good"]:
+            rows = encode(ROWS, {"key": said["key"], **link.rows})
         self._links.append((said["key"], encode(LINK, said), rows))
         self._records += said["good"]
         self._words += said["words"]
@@ -144,16 +143,16 @@ def read_rows(store: RetryingStore, layout: Layout, segment: Segment) -> Iterato
     return _records(_read(store, layout.rows_key(segment.name), segment.rows_digest))
 
 
-def numbers(data: bytes) -> array[int]:
-    """4 bytes little endian each."""
-    found = array("I", data)
+def numbers(data: bytes, kind: str = "I") -> array[int]:
+    """Little endian, 4 bytes each, or 8 with the kind `q`."""
+    found = array(kind, data)
     if sys.byteorder == "big":
         found.byteswap()
     return found
 
 
-def encoded(values: Iterable[int]) -> bytes:
-    found = array("I", values)
+def encoded(values: Iterable[int], kind: str = "I") -> bytes:
+    found = array(kind, values)
     if sys.byteorder == "big":
         found.byteswap()
     return found.tobytes()

@@ -45,11 +45,13 @@ class CatalogFile:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A file's records, in its order: `ids` holds BLAKE2b-128 of each article_id, 16 bytes each."""
+    """A file's records, in its order: `ids` holds BLAKE2b-128 of each article_id, 16 bytes each; `arrivals` are epoch
+    milliseconds, 0 where that is not known."""
 
     key: str
     ids: bytes
     words: array[int]
+    arrivals: array[int]
 
 
 class Snapshot:
@@ -112,7 +114,8 @@ class Snapshot:
             key, number, record, rest = heapq.heappop(waiting)
             _push(waiting, number, rest)
             if key in wanted:
-                yield Rows(self._layout.whole(key), record["ids"], numbers(record["words"]))
+                words, arrivals = numbers(record["words"]), numbers(record["arrivals"], "q")
+                yield Rows(self._layout.whole(key), record["ids"], words, arrivals)
 
     def _open_rows(self, segment: Segment) -> Iterator[dict[str, Any]]:
         return read_rows(self._store, self._layout, segment)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from articles import avro, container
 from articles.catalog import segment
-from articles.catalog.examine import scan
+from articles.catalog.examine import Columns, scan
 from articles.catalog.segment import LINK, ROWS, encode, encoded, numbers
 from articles.encode import encode_article
 from articles.errors import ChainError
@@ -60,12 +60,13 @@ def test_any_avro_reader_reads_them(schema: dict[str, Any], data: st.DataObject)
 
 @given(st.lists(RECORD, max_size=6))
 @settings(max_examples=100, deadline=None)
-def test_ids_and_words_of_a_block(records: list[dict[str, Any]]) -> None:
-    ids, words = bytearray(), list[int]()
-    scan(b"".join(map(encode_article, records)), len(records), ids, words)
-    assert words == [record["word_count"] for record in records]
+def test_the_rows_of_a_block(records: list[dict[str, Any]]) -> None:
+    rows = Columns()
+    scan(b"".join(map(encode_article, records)), len(records), rows)
+    assert rows.words == [record["word_count"] for record in records]
+    assert rows.arrivals == [record["arrival_timestamp"] or 0 for record in records]
     hashes = [hashlib.blake2b(record["article_id"].encode(), digest_size=16).digest() for record in records]
-    assert bytes(ids) == b"".join(hashes)
+    assert bytes(rows.ids) == b"".join(hashes)
 
 
 @given(st.lists(RECORD, min_size=1, max_size=3), st.data())
@@ -73,11 +74,11 @@ def test_ids_and_words_of_a_block(records: list[dict[str, Any]]) -> None:
 def test_a_block_with_other_records_is_refused(records: list[dict[str, Any]], data: st.DataObject) -> None:
     block = b"".join(map(encode_article, records))
     with pytest.raises(ChainError):
-        scan(block, len(records) - 1, bytearray(), [])
+        scan(block, len(records) - 1, Columns())
     with pytest.raises(ChainError):
-        scan(block, len(records) + 1, bytearray(), [])
+        scan(block, len(records) + 1, Columns())
     with pytest.raises(ChainError):
-        scan(block[: data.draw(st.integers(0, len(block) - 1))], len(records), bytearray(), [])
+        scan(block[: data.draw(st.integers(0, len(block) - 1))], len(records), Columns())
 
 
 @given(st.lists(st.integers(0, 2**32 - 1)))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from articles.errors import ChainError, UserError
-from tests.articles.builder import Article, Chain, articles, name
+from tests.articles.builder import DAY, MORNING, Article, Chain, articles, name
 from tests.training.kit import Bucket, ids, layouts
 
 orders = st.fixed_dictionaries({"shuffle": st.booleans(), "seed": st.integers(0, 3)})
@@ -174,11 +174,12 @@ def test_of_duplicates_the_newest_stays() -> None:
         line = Chain(bucket.memory, shard=name(shard))
         line.root()
         line.link([Article(shard * 100 + n, f"first {n}", article_id=f"id-{n % 4}") for n in range(1, 7)])
-        line.link([Article(shard * 100 + 9, f"last of {shard}", article_id="id-3")], page="2025-06-17")
+        later = MORNING + DAY + 1000 - shard
+        line.link([Article(shard * 100 + 9, f"last of {shard}", article_id="id-3", arrival=later)], page="2025-06-17")
     bucket.snapshot()
     kept = {sample["article_id"]: sample["content"] for sample in bucket.open(deduplicate=True, shuffle=True)}
     assert len(bucket.open(deduplicate=True)) == 4
-    assert kept == {"id-0": "first 4", "id-1": "first 5", "id-2": "first 6", "id-3": "last of 1"}
+    assert kept == {"id-0": "first 4", "id-1": "first 5", "id-2": "first 6", "id-3": "last of 0"}
 
 
 def test_a_snapshot_stays_what_it_is_while_the_chains_grow() -> None:

@@ -49,13 +49,13 @@ class Measurement:
         return figures
 
     def everything(self) -> None:
-        rounds = 1 if self._quick else ROUNDS
-        self._warm(LOCAL, None, rounds)
-        self._cold(LOCAL, None, 1)
+        self._warm(LOCAL, None, 0 if self._quick else ROUNDS)
+        if not self._quick:
+            self._cold(LOCAL, None, 1)
         with S3Stub(self._folder, serve=self._bucket.parent) as stub:
             stub.answer_after(LATENCY)
-            self._warm(S3, stub.url, max(1, rounds - 1))
-            self._cold(S3, stub.url, rounds)
+            self._warm(S3, stub.url, 0 if self._quick else ROUNDS - 1)
+            self._cold(S3, stub.url, 1 if self._quick else ROUNDS)
 
     def _sides(self, where: str) -> list[str]:
         return [name for name in READERS if where == LOCAL or name not in FOLDERS_ONLY]
@@ -65,6 +65,7 @@ class Measurement:
         return Running(name, self._bucket, endpoint, place, self._python)
 
     def _warm(self, where: str, endpoint: str | None, rounds: int) -> None:
+        """Without rounds, warming up is all there is, and counts."""
         with ExitStack() as stack:
             sides = {name: stack.enter_context(self._open(name, endpoint)) for name in self._sides(where)}
             saved: dict[str, object] = {}
@@ -72,7 +73,7 @@ class Measurement:
                 say(f"  {where}: {f'round {number} of {rounds}' if number else 'warming up'}")
                 for name, side in sides.items():
                     for measure, value in self._once(name, side, where, number, saved):
-                        if number:
+                        if number or not rounds:
                             self._found[f"{measure}, {where}", name].append(value)
 
     def _once(
@@ -96,8 +97,9 @@ class Measurement:
             before, after = self._folder / f"before-{where}-{name}", self._folder / "after"
             if not number:
                 saved[name] = side.ask("save", taken=self._taken, out=str(before))["state"]
-            yield "resume", side.ask("resume", state=saved[name], out=str(after), rest=number == 1)["seconds"]
-            if number == 1:
+            once = number == (0 if self._quick else 1)
+            yield "resume", side.ask("resume", state=saved[name], out=str(after), rest=once)["seconds"]
+            if once:
                 read = _ids(before) + _ids(after)
                 yield "lost", len(self._source) - len(set(read))
                 yield "repeated", len(read) - len(set(read))

@@ -17,12 +17,15 @@ from types import TracebackType
 from typing import Any, Final
 
 from articles.errors import UserError
-from benchmarks.process import proportional_bytes
+from benchmarks.process import cpu_seconds, proportional_bytes
 from benchmarks.sides import HERE
 
 SECONDS: Final = 180.0
 """After so long a task is ended: a benchmark must end."""
 SAMPLING: Final = 0.02
+SETTLING: Final = 3.0
+IDLE: Final = 0.01
+"""CPU seconds in five times SAMPLING."""
 
 
 @dataclass(slots=True)
@@ -91,8 +94,18 @@ class Running:
             raise UserError(f"{self.name} failed at {task}; its log:\n{self._log.read_text(errors='replace')[-3000:]}")
         answer: dict[str, Any] = json.loads(said)
         answer["disk"] = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file())
+        if task != "epoch":
+            self._settle()
         shutil.rmtree(cache, ignore_errors=True)  # some threads still write
         return answer
+
+    def _settle(self) -> None:
+        """Wait until a reader that was left in the middle no longer reads ahead: it must not disturb the next side."""
+        until = time.monotonic() + SETTLING
+        before = -1.0
+        while (now := cpu_seconds(self._popen.pid)) - before > IDLE and time.monotonic() < until:
+            before = now
+            time.sleep(SAMPLING * 5)
 
     def peak(self, task: str, **options: object) -> tuple[int, int]:
         """The largest proportional memory of the process and what it started while it did a task, and what that left

@@ -19,7 +19,8 @@ FIELDS: Final = ("article_id", "title", "author", "publish_date", "content", "wo
 SEED: Final = 7
 ALL: Final = 100_000
 """More articles than there are: of a shuffle buffer that holds them all, of a read-ahead that goes to the end."""
-RESUMED_BUFFER: Final = 10_000
+RESUMED_BUFFER: Final = 1000
+"""The default of Hugging Face datasets."""
 KEY: Final = "benchmark"
 OURS, FASTAVRO, LITDATA, MOSAICML = "ours", "fastavro", "LitData", "MosaicML"
 HF_MAP, HF_BATCHES, HF_STREAMING, HF_AVRO = "HF map-style", "HF map-style, batches", "HF streaming", "HF, our Avro"
@@ -136,7 +137,13 @@ class LitData(Reader):
         if place.endpoint:  # it has no setting for an endpoint without TLS
             getattr(import_module("litdata.streaming.downloader"), "_OBSTORE_CLIENT_OPTIONS")["allow_http"] = True  # noqa: B009
         self._dataset = import_module("litdata").StreamingDataset(
-            place.uri("litdata"), shuffle=shuffle, seed=SEED, max_pre_download=4, batch_decode=0, **remote
+            place.uri("litdata"),
+            shuffle=shuffle,
+            seed=SEED,
+            max_pre_download=4,
+            batch_decode=0,
+            force_override_state_dict=True,  # a state holds the path of its cache folder
+            **remote,
         )
 
     def __iter__(self) -> Iterator[Article]:

@@ -30,13 +30,15 @@ def field(*, default_factory: Callable[[], Any] | None = None, compare: bool = T
 
 
 def dataclass(*, slots: bool, frozen: bool = False, order: bool = False) -> Callable[[type[T]], type[T]]:
-    """Slots are not a choice. The class must not inherit fields."""
+    """Slots are not a choice. Raises TypeError for fields that are inherited and for class variables."""
     if not slots:
         raise TypeError("only with slots")
     return lambda cls: _made(cls, frozen, order)
 
 
 def _made(cls: type[T], frozen: bool, order: bool) -> type[T]:
+    if any("__match_args__" in vars(base) for base in cls.__mro__) or "ClassVar" in str(cls.__annotations__):
+        raise TypeError(f"{cls.__qualname__}: only with fields of its own, and no class variables")
     names = tuple(cls.__annotations__)
     space = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
     given = {name: space.pop(name) for name in names if name in space}

@@ -104,6 +104,15 @@ def test_what_is_not_there_raises(options: dict[str, bool]) -> None:
         light.dataclass(**options)
 
 
+def test_fields_that_are_inherited_and_class_variables_raise() -> None:
+    base = made(light, ["plain"])
+    for cls in (type("Heir", (base,), {"__annotations__": {"f1": "int"}}), type("Heir", (base,), {})):
+        with pytest.raises(TypeError):
+            light.dataclass(slots=True)(cls)
+    with pytest.raises(TypeError):
+        light.dataclass(slots=True)(type("Constant", (), {"__annotations__": {"f0": "ClassVar[int]"}}))
+
+
 def test_a_child_loads_them_in_the_librarys_place() -> None:
     """As `python -m consumer` does; and who asks later gets the library's own."""
     look = """

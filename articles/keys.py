@@ -6,6 +6,7 @@
     <prefix>/replayed/dt=<page>/s-<…>-<position>-<attempt>.claimed, .put     which of that went back into the stream
     <prefix>/catalog/<number>.json                                          a snapshot of the chains
     <prefix>/catalog/segments/<name>.avro, catalog/rows/<name>.avro          the links and records of snapshots
+    <prefix>/tombstones/<digest of an article_id>.json                      an article that must not be read any more
 
 File names start with a letter because query engines skip names that start with `_` or `.`.
 """
@@ -107,6 +108,13 @@ class Layout:
 
     def whole(self, inside: str) -> str:
         return f"{self.prefix}/{inside}"
+
+    @property
+    def tombstones(self) -> str:
+        return f"{self.prefix}/tombstones"
+
+    def tombstone_key(self, digest: bytes) -> str:
+        return f"{self.tombstones}/{digest.hex()}.json"
 
     def parse_root(self, key: str) -> ParsedKey | None:
         parsed = _parse(_ROOT, key, f"{self.roots}/")

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from articles import avro, container, options
+from articles import avro, container, options, tombstones
 from articles.commands import table
 from articles.container import Header, Truncated
 from articles.errors import UserError
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "KEY is an object's key, with s3://bucket/prefix/, with the prefix or without: data/dt=…/….avro, or\n"
         "dead-letter/dt=…/….avro. Only as much of the file is read as is needed. Long values are cut to the\n"
-        "terminal's width; --json shows them whole, a line a record."
+        "terminal's width; --json shows them whole, a line a record. Of an article with a tombstone nothing is shown."
     )
     parser.add_argument("key", metavar="KEY", help="a file, as `articles files --json` and `articles verify` name it")
     parser.add_argument("-n", metavar="N", type=int, default=5, help="how many records (default 5)")
@@ -45,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
     if args.header:
         _print_header(header, as_json=args.json)
     width = max(NARROWEST, shutil.get_terminal_size((110, 24)).columns)
+    erased = tombstones.load(store, layout)
     for number, record in enumerate(islice(_records(store, key, size, header), args.n), 1):
+        if "article_id" in record and tombstones.digest(record["article_id"]) in erased:
+            record = {"tombstone": "this article must not be read any more"}
         if args.json:
             print(table.as_json({name: _plain(value) for name, value in record.items()}))
             continue

@@ -6,17 +6,18 @@ import logging
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any, Final, Literal
 
-from articles import location, schema
+from articles import location, schema, tombstones
 from articles.catalog import open_snapshot
 from articles.errors import ChainError, UserError
 from articles.training.blocks import Damage, Groups, Source
 from articles.training.decode import COLUMNS
 from articles.training.fetcher import open_source
 from articles.training.plan import SEQUENCE, Share
-from articles.training.reading import LOCAL, REMOTE, Reading, Sample, Span, wanted
+from articles.training.reading import LOCAL, MISSING, REMOTE, Content, Reading, Sample, Span
 from articles.training.selection import Choice, choose
 
 Remainder = Literal["keep", "drop", "repeat"]
@@ -48,7 +49,8 @@ class ArticleDataset:
     never share an article. `deduplicate` keeps the newest of the articles with one id.
 
     A file that is missing or damaged is set aside: logged, listed in `set_aside`, its samples skipped, until they are
-    more than `tolerate` of the rank's samples; then ChainError is raised. Raises UserError for arguments that make no
+    more than `tolerate` of the rank's samples; then ChainError is raised. Articles with a tombstone are skipped in
+    their place, so that positions keep their meaning. Raises UserError for arguments that make no
     sense and where there is no snapshot.
     """
 
@@ -86,13 +88,16 @@ class ArticleDataset:
         self.uri, self.fields, self.rank, self.world_size = uri, tuple(fields), rank, world_size
         self._remainder, self._tolerate = remainder, tolerate
         self._choice = Choice(since, until, deduplicate, min_words, max_words, split)
-        opened = open_snapshot(store, layout, snapshot)
+        with ThreadPoolExecutor(1) as beside:
+            erased = beside.submit(tombstones.load, store, layout)
+            opened = open_snapshot(store, layout, snapshot)
+            self._content = Content(self.fields, erased.result())
         self.snapshot = opened.number
         self._files = choose(opened.files(), self._choice, opened.rows)
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
         blocks = sum(len(file.file.counts) for file in self._files)
         several = max(1, min(LARGEST_GROUP, blocks // SMALL_GROUPS)) if shuffle else SEQUENTIAL_GROUP
-        self._groups = Groups(self._files, several)
+        self._groups = Groups(self._files, several, self.fields)
         self.total = sum(self._groups.samples)
         """Samples of all ranks in an epoch."""
         self._access = REMOTE if location.is_remote(uri) else LOCAL
@@ -118,7 +123,14 @@ class ArticleDataset:
         span, self._resume, self._lost = self._span(self._resume), 0, 0
         key = f"{self.seed}/{self.epoch}" if self.shuffle else None
         self._reading = Reading(
-            self._groups, self._open_source(), self._access, self.fields, key, span, share, self._on_damage
+            self._groups,
+            self._open_source(),
+            self._access,
+            self._content,
+            key,
+            span,
+            share,
+            self._on_damage,
         )
         return iter(self._reading)
 
@@ -146,11 +158,11 @@ class ArticleDataset:
 
     def __getitem__(self, index: int) -> Sample:
         """The article at that place of all chosen ones, in the order of the snapshot, whatever the rank. Raises
-        ChainError where its file is missing or damaged."""
+        ChainError where its file is missing or damaged, or where it has a tombstone."""
         if not -self.total <= index < self.total:
             raise IndexError(f"index {index} of {self.total} articles")
         if self._single is None:
-            groups = Groups(self._files, 1)
+            groups = Groups(self._files, 1, self.fields)
             self._single = groups, list(accumulate(groups.samples, initial=0))
         groups, starts = self._single
         index %= self.total
@@ -161,8 +173,11 @@ class ArticleDataset:
                 raise ChainError(f"{found.key}: {found.reason}")
             if len(self._recent) >= RECENT:
                 del self._recent[next(iter(self._recent))]
-            self._recent[group] = wanted(found, self.fields)
-        return dict(self._recent[group][index - starts[group]])
+            self._recent[group] = self._content.of(found)
+        sample = self._recent[group][index - starts[group]]
+        if sample is MISSING:
+            raise ChainError(f"article {index} has a tombstone: it must not be read any more")
+        return dict(sample)
 
     def __getstate__(self) -> dict[str, Any]:
         """For loader workers: what was read of the catalogue goes along, what is open does not."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from articles.errors import ChainError
+from articles.tombstones import digest
 from articles.training.ahead import ahead
 from articles.training.blocks import Block, Damage, Groups, Source
 from articles.training.decode import decode
@@ -21,8 +22,8 @@ WINDOW_BYTES: Final = 10 << 20
 AHEAD_BYTES: Final = 4 << 20
 """Compressed bytes that are fetched before they are asked for, and wait inflated."""
 
-_MISSING: Final[Sample] = {}
-"""Stands for a sample that cannot be read."""
+MISSING: Final[Sample] = {}
+"""Stands for a sample that cannot be read, or must not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,23 @@ LOCAL: Final = Access(3, 8)
 """What takes time is inflating, and handing the interpreter's lock from thread to thread."""
 REMOTE: Final = Access(64, 1)
 """What takes time is waiting for answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What of a record is wanted; nothing of those whose article_id has one of the digests `erased`."""
+
+    fields: Sequence[str]
+    erased: Set[bytes]
+
+    def of(self, block: Block) -> list[Sample]:
+        """The wanted records of a block; MISSING for those that are erased. Raises ChainError."""
+        records = decode(block.data, block.count, self.fields)
+        if self.erased:
+            ids = (record["article_id"] for record in decode(block.data, block.count, ("article_id",)))
+            pairs = zip(ids, records, strict=True)
+            records = [MISSING if digest(one) in self.erased else record for one, record in pairs]
+        return records if block.kept is None else [records[number] for number in block.kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +86,7 @@ class Reading:
         groups: Groups,
         source: Source,
         access: Access,
-        fields: Sequence[str],
+        content: Content,
         key: str | None,
         span: Span,
         share: Share,
@@ -76,7 +94,7 @@ class Reading:
     ) -> None:
         self.given = share.skip
         self.span = span
-        self._groups, self._source, self._access, self._fields = groups, source, access, fields
+        self._groups, self._source, self._access, self._content = groups, source, access, content
         self._key, self._share, self._on_damage = key, share, on_damage
         self._turns: deque[_Turn] = deque()
 
@@ -93,7 +111,7 @@ class Reading:
                     sample = samples[place]
                 samples[place] = None
                 self.given = number + 1
-                if sample is not _MISSING:
+                if sample is not MISSING:
                     yield sample  # type: ignore[misc]
         left = self.span.end - self.span.first
         self.given = -(-left // self._share.world_size)
@@ -143,7 +161,7 @@ class Reading:
         for block in found:
             if isinstance(block, Block):
                 try:
-                    decoded = wanted(block, self._fields)
+                    decoded = self._content.of(block)
                 except ChainError as error:
                     number = block.count if block.kept is None else len(block.kept)
                     block = Damage(self._groups.key(turn.window.groups[index]), str(error), number)
@@ -152,12 +170,6 @@ class Reading:
                     at += len(decoded)
                     continue
             end = at + block.samples
-            samples[at:end] = [_MISSING] * block.samples
+            samples[at:end] = [MISSING] * block.samples
             self._on_damage(block, sum(at <= place < end for place in turn.places))
             at = end
-
-
-def wanted(block: Block, fields: Sequence[str]) -> list[Sample]:
-    """The wanted records of a block. Raises ChainError."""
-    records = decode(block.data, block.count, fields)
-    return records if block.kept is None else [records[number] for number in block.kept]

@@ -123,7 +123,7 @@ def operate(pipeline: Pipeline) -> set[Call]:
     """Every command that looks, and the one that puts dead letters back."""
     key = pipeline.stored().files[0].key
     with Recorder(pipeline.environment) as recorder:
-        for line in ("average", "catalog build", "catalog show", "average", "watermark", "files", f"head {key}", "dead-letters list", "dead-letters show 0"):
+        for line in ("average", "catalog build", "catalog show", "tombstone nobody", "average", "watermark", "files", f"head {key}", "dead-letters list", "dead-letters show 0"):
             articles(pipeline, recorder, pipeline.environment, *line.split(), fine=line[-1] != "0")
         articles(
             pipeline, recorder, pipeline.environment, "verify", "--deep", "--leases", "--ledger", str(pipeline.ledger)

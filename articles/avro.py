@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import IO, Any, Final
 
 import fastavro
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import SchemaParseException
 
 from articles import schema
 from articles.errors import ChainError
@@ -14,15 +18,18 @@ from articles.errors import ChainError
 Avro = dict[str, Any]
 
 
-def decode_articles(block: bytes, count: int) -> Iterator[Avro]:
-    """The records of one uncompressed block written by this version; timestamps stay epoch milliseconds. Raises
-    ChainError for bytes behind them, and what fastavro raises for bytes that are none."""
-    return _decode(_RAW_ARTICLE, block, count)
+def decode_articles(block: bytes, count: int, written: bytes | None = None) -> Iterator[Avro]:
+    """The records of one uncompressed block, with the fields of today's schema; timestamps stay epoch milliseconds.
+
+    `written` is the schema in the file's header, None where that is today's: fields that it lacks have their defaults,
+    fields that today's lacks are passed over. Raises ChainError for a schema that does not fit today's and for bytes
+    behind the records, and what fastavro raises for bytes that are none."""
+    return _decode(_RAW_ARTICLE, block, count, written)
 
 
-def decode_dead_letters(block: bytes, count: int) -> Iterator[Avro]:
+def decode_dead_letters(block: bytes, count: int, written: bytes | None = None) -> Iterator[Avro]:
     """As `decode_articles`, for what was rejected."""
-    return _decode(_RAW_DEAD_LETTER, block, count)
+    return _decode(_RAW_DEAD_LETTER, block, count, written)
 
 
 def read_container(source: IO[bytes]) -> Iterator[Avro]:
@@ -32,10 +39,15 @@ def read_container(source: IO[bytes]) -> Iterator[Avro]:
         yield record
 
 
-def _decode(raw: Any, block: bytes, count: int) -> Iterator[Avro]:
+def _decode(today: Any, block: bytes, count: int, written: bytes | None) -> Iterator[Avro]:
+    writer = today if written is None else _parsed(written)
+    reader = None if writer == today else today
     source = io.BytesIO(block)
     for _ in range(count):
-        yield _plain(fastavro.schemaless_reader(source, raw, None))
+        try:
+            yield _plain(fastavro.schemaless_reader(source, writer, reader))
+        except SchemaResolutionError as error:
+            raise ChainError(f"the file's schema is not one that this version can read: {error}") from error
     if left := len(block) - source.tell():
         raise ChainError(f"{left:,} bytes are left over behind {count} records")
 
@@ -43,6 +55,14 @@ def _decode(raw: Any, block: bytes, count: int) -> Iterator[Avro]:
 def _plain(record: Any) -> Avro:
     assert isinstance(record, dict)  # noqa: S101
     return record
+
+
+@lru_cache(8)
+def _parsed(written: bytes) -> Any:
+    try:
+        return fastavro.parse_schema(_without_logical_types(json.loads(written)))
+    except (ValueError, SchemaParseException) as error:
+        raise ChainError(f"the file's header holds no Avro schema: {error!r}") from error
 
 
 def _without_logical_types(node: Any) -> Any:

@@ -74,13 +74,15 @@ class DeadLetterFile:
     page: str
     shard: ShardName
     codec: str = ""
+    schema: bytes = b""
     blocks: Sequence[Block] = ()
     problem: str = ""
 
     def letters(self) -> Iterator[DeadLetter]:
         """In the order of their positions; unpacked as they are asked for."""
         for block in self.blocks:
-            for said in avro.decode_dead_letters(container.decompress(self.codec, block.data), block.count):
+            plain = container.decompress(self.codec, block.data)
+            for said in avro.decode_dead_letters(plain, block.count, self.schema):
                 yield DeadLetter(
                     self.key,
                     self.page,
@@ -152,4 +154,5 @@ def _read(store: RetryingStore, key: str, parsed: ParsedKey, link: Link) -> Dead
     blocks = list(container.read_blocks(data, header))
     if container.digest(blocks) != link.dead_letter_digest:
         raise ChainError("these are not the records that its link names: they were changed")
-    return DeadLetterFile(key, parsed.page, parsed.shard, header.codec, blocks)
+    schema = header.metadata.get("avro.schema", b"")
+    return DeadLetterFile(key, parsed.page, parsed.shard, header.codec, schema, blocks)

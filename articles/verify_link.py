@@ -51,12 +51,12 @@ class Examiner:
             link = Link.from_metadata(key, header.metadata)
         except ChainError as error:
             return Examined(info, None, problem=str(error))
-        problems = [*claims(self._layout, info, header, link), *_of_metadata(info, link)]
+        problems = [*claims(self._layout, info, header, link), *_of_metadata(info, link), *_of_schema(link)]
         contents = Contents()
         if self._deep:
             problems += read_articles(self._store.read(key) or b"", key, link, contents)
         problems += read_dead_letters(self._store, self._layout, key, link, contents, deep=self._deep)
-        if self._deep and not problems:
+        if self._deep and all(finding.severity == INFO for finding in problems):
             problems += check_ends(link, contents)
         shard, position = shard_text(link.shard), str(link.before.position)
         placed = (
@@ -92,6 +92,13 @@ def _of_metadata(info: ObjectInfo, link: Link) -> Sequence[Finding]:
     return [Finding("metadata", f"the object metadata contradicts the header: {differing}")]
 
 
+def _of_schema(link: Link) -> Sequence[Finding]:
+    if link.schema <= schema.VERSION:
+        return []
+    said = f"schema version {link.schema}, newer than this software ({schema.VERSION}), which reads the fields it knows"
+    return [Finding("schema_newer", said, INFO)]
+
+
 def _of_range(link: Link) -> Sequence[Finding]:
     totals = link.totals
     problems = []
@@ -110,8 +117,8 @@ def _of_range(link: Link) -> Sequence[Finding]:
     arrivals = (link.first_arrival, link.last_arrival)
     if link.first_arrival is not None and link.last_arrival is not None and link.first_arrival > link.last_arrival:
         problems.append(f"arrivals from {arrivals[0]} to {arrivals[1]}")
-    if not 1 <= link.schema <= schema.VERSION:
-        problems.append(f"schema version {link.schema}; this software knows 1 to {schema.VERSION}: use a newer one")
+    if link.schema < 1:
+        problems.append(f"schema version {link.schema}: they count from 1")
     return [Finding("range", problem) for problem in problems]
 
 

@@ -29,7 +29,7 @@ ROWS_WINDOW: Final = 3
 class CatalogFile:
     """A file with records. `header` is how many bytes lie before the first block; `counts`, `sizes` (compressed data
     without framing) and `crcs` (of that data) hold a number for each block; `crcs` is empty where only headers were
-    read. `words` is the sum."""
+    read. `words` is the sum. `schema` is the version of the schema."""
 
     key: str
     size: int
@@ -41,6 +41,7 @@ class CatalogFile:
     sizes: array[int]
     crcs: array[int]
     words: int
+    schema: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +148,5 @@ def _file(layout: Layout, record: dict[str, Any]) -> CatalogFile:
         numbers(record["sizes"]),
         numbers(record["crcs"]),
         record["words"],
+        record["schema"],
     )

@@ -8,13 +8,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from isal import igzip_lib, isal_zlib
 
+from articles import schema
 from articles.catalog import CatalogFile
-from articles.container import BLOCK_BYTES, SYNC_BYTES, decompress, framed_size
+from articles.container import BLOCK_BYTES, SYNC_BYTES, decompress, framed_size, read_header
 from articles.errors import ChainError
+from articles.training.decode import COLUMNS, by_name, decode
 
 USUAL_BYTES: Final = BLOCK_BYTES + (8 << 10)
 
@@ -27,11 +29,18 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`data` is uncompressed; `kept` holds the numbers of the records that are wanted, None for all of them."""
+    """`data` is uncompressed; `kept` holds the numbers of the records that are wanted, None for all of them. `written`
+    is the schema that it was written with, where that is needed: see `decode`."""
 
     data: bytes
     count: int
     kept: Sequence[int] | None
+    version: int
+    written: bytes | None
+
+    def records(self, fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Those fields of all its records. Raises ChainError."""
+        return decode(self.data, self.count, fields, self.version, self.written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class File:
 
     file: CatalogFile
     kept: Sequence[int] | None = None
+    written: bytes | None = field(default=None, repr=False)
+    """The schema in its header, once that was read."""
     _bounds: Sequence[int] = field(default=(), repr=False)
     _records: Sequence[int] = field(default=(), repr=False)
 
@@ -83,10 +94,13 @@ class File:
 
 class Groups:
     """All groups of some files, `several` blocks each at most, in the files' order. Groups of which no record is wanted
-    are left out. `samples` holds how many are, group by group."""
+    are left out. `samples` holds how many are, group by group. `fields` are those that will be decoded."""
 
-    def __init__(self, files: Sequence[File], several: int = 1) -> None:
+    def __init__(self, files: Sequence[File], several: int = 1, fields: Sequence[str] = COLUMNS) -> None:
         self._files = files
+        self._fields = fields
+        self._schemas: dict[bytes, bytes] = {}
+        """Each once, however many files were written with it."""
         self._places: list[array[int]] = [array("L"), array("L"), array("L")]
         """Of each group its file, its first block, and the block behind its last one."""
         self.samples = array("L")
@@ -118,10 +132,25 @@ class Groups:
         file = self._files[number]
         start, end = file.bounds[first], file.bounds[after]
         data = source.read(file.file.key, start, end - start)
-        if data is None:
-            return [Damage(file.file.key, "it is gone", self.samples[group])]
+        try:
+            if data is None:
+                raise ChainError("it is gone")
+            self._learn_schema(source, file)
+        except ChainError as error:
+            return [Damage(file.file.key, str(error), self.samples[group])]
         whole = memoryview(data)
         return [_unpack(file, whole, start, block) for block in range(first, after)]
+
+    def _learn_schema(self, source: Source, file: File) -> None:
+        """Only of files of another version: a request more for each."""
+        said = file.file
+        if said.schema == schema.VERSION or file.written is not None or not by_name(said.schema, self._fields):
+            return
+        header = source.read(said.key, 0, said.header)
+        if header is None:
+            raise ChainError("it is gone")
+        written = read_header(header).metadata.get("avro.schema", b"")
+        file.written = self._schemas.setdefault(written, written)
 
 
 def _unpack(file: File, data: memoryview, start: int, block: int) -> Block | Damage:
@@ -137,7 +166,7 @@ def _unpack(file: File, data: memoryview, start: int, block: int) -> Block | Dam
     except ChainError as error:
         where = f"block {block}, bytes {file.bounds[block]:,} to {end:,}"
         return Damage(said.key, f"{error} ({where})", file.wanted(block, block + 1))
-    return Block(plain, said.counts[block], file.kept_of(block))
+    return Block(plain, said.counts[block], file.kept_of(block), said.schema, file.written)
 
 
 def _inflate(packed: memoryview) -> bytes:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from articles import avro
+from articles import avro, schema
 from articles.errors import ChainError
 
 COLUMNS: Final = ("article_id", "title", "author", "publish_date", "content", "word_count")
 """What this decodes itself, in the schema's order."""
+BY_HAND: Final = (1,)
+"""Versions of the schema whose records this decodes itself."""
 
 _LONG = rb"[\x80-\xff]*[\x00-\x7f]"
 _PROVENANCE: Final = re.compile(
@@ -23,13 +25,26 @@ _PROVENANCE: Final = re.compile(
 _LONGS: Final = re.compile(_LONG + rb"(?:\x00|\x02" + _LONG + rb")")
 
 
-def decode(data: bytes, count: int, fields: Sequence[str] = COLUMNS) -> list[dict[str, Any]]:
-    """The `count` records of an uncompressed block, each a dict of those fields, in that order.
+def by_name(version: int, fields: Sequence[str]) -> bool:
+    """Whether those fields of files of that version are decoded by Avro's rules, from the schema in the header."""
+    return version not in BY_HAND or not set(fields).issubset(COLUMNS)
+
+
+def decode(
+    data: bytes,
+    count: int,
+    fields: Sequence[str] = COLUMNS,
+    version: int = schema.VERSION,
+    written: bytes | None = None,
+) -> list[dict[str, Any]]:
+    """The `count` records of an uncompressed block, each a dict of those fields, in that order. `version` is the
+    schema's; `written` the schema itself, which is needed for another version than today's where `by_name` says so.
 
     Raises ChainError when the block does not hold just that many records of the schema."""
     try:
-        if not set(fields).issubset(COLUMNS):
-            return [{name: record[name] for name in fields} for record in avro.decode_articles(data, count)]
+        if by_name(version, fields):
+            found = avro.decode_articles(data, count, written)
+            return [{name: record[name] for name in fields} for record in found]
         records = _decode(data, count)
     except (IndexError, UnicodeDecodeError, EOFError, ValueError) as error:
         raise ChainError(f"a block of {count} records cannot be decoded: {error!r}") from error

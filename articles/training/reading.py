@@ -12,7 +12,6 @@ from articles.errors import ChainError
 from articles.tombstones import digest
 from articles.training.ahead import ahead
 from articles.training.blocks import Block, Damage, Groups, Source
-from articles.training.decode import decode
 from articles.training.plan import Share, Window, epoch
 
 Sample = dict[str, Any]
@@ -49,9 +48,9 @@ class Content:
 
     def of(self, block: Block) -> list[Sample]:
         """The wanted records of a block; MISSING for those that are erased. Raises ChainError."""
-        records = decode(block.data, block.count, self.fields)
+        records = block.records(self.fields)
         if self.erased:
-            ids = (record["article_id"] for record in decode(block.data, block.count, ("article_id",)))
+            ids = (record["article_id"] for record in block.records(("article_id",)))
             pairs = zip(ids, records, strict=True)
             records = [MISSING if digest(one) in self.erased else record for one, record in pairs]
         return records if block.kept is None else [records[number] for number in block.kept]

@@ -16,6 +16,7 @@ usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the 
        ./run_tests.sh simulate [OPTION…]            the consumer under random faults, thousands of schedules; --help
        ./run_tests.sh faults [PYTEST OPTION…]       the real daemon under long faults, minutes each: tests marked `soak`
        ./run_tests.sh fuzz [--seconds 60]           mutated payloads into the decoder, led by coverage; --help
+       ./run_tests.sh training [PYTEST OPTION…]     the training reader with PyTorch, Hugging Face, Arrow: installs 5 GB
 
 TEST_PROCESSES sets how many tests run at a time (default: one for each core, at least 2 and at most 4).
 USAGE
@@ -37,6 +38,14 @@ case ${1:-} in
         cd "$root"
         shift
         exec "$python" -P -m tests.fuzz "$@"
+        ;;
+    training)
+        [[ ${2:-} != -h && ${2:-} != --help ]] || exec "$root/run_tests.sh" --help
+        set_up training
+        cd "$root"
+        export ARTICLES_TEST_TRAINING=1
+        shift
+        exec "$python" -P -m pytest --numprocesses 2 tests/training/adapters "$@"
         ;;
     faults)
         [[ ${2:-} != -h && ${2:-} != --help ]] || exec "$root/run_tests.sh" --help

@@ -22,12 +22,18 @@ MAY_IMPORT = {
     "bootstrap": {"bootstrap", "consumer"},
 }
 
+# What is installed only where somebody trains: no other module of ours imports these, so the reader needs none of it.
+ADAPTERS = "articles/training/adapters"
+
 ONLY_IN = {
     "amazon_kclpy": "consumer/kcl.py",
     "fastavro": "articles/avro.py",
     "obstore": "articles/s3.py",
     "boto3": "articles/aws.py",
     "botocore": "articles/aws.py",
+    "torch": f"{ADAPTERS}/torch.py",
+    "datasets": f"{ADAPTERS}/huggingface.py",
+    "pyarrow": f"{ADAPTERS}/arrow.py",
 }
 
 # The set-up runs before anything is installed.
@@ -123,6 +129,13 @@ def test_a_library_is_imported_in_one_file(library: str) -> None:
         if any(top(name) == library for name in imports(file))
     }
     assert importing == {ONLY_IN[library]}
+
+
+def test_adapters_are_imported_by_their_users_only() -> None:
+    name = ADAPTERS.replace("/", ".")
+    files = [file for package in PACKAGES for file in modules(package).values()]
+    importing = [file for file in files if any(one.startswith(name) for one in imports(file))]
+    assert {str(file.parent) for file in importing} == {ADAPTERS}
 
 
 def test_only_the_console_script_imports_by_name() -> None:

@@ -1,0 +1,19 @@
+"""A small catalogue, for all tests of a process."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.training.adapters.stored import store
+
+# PyTorch and the others are 5 GB: only the command of their own, `./run_tests.sh training`, installs and collects them.
+collect_ignore = (
+    [] if os.environ.get("ARTICLES_TEST_TRAINING") else ["test_arrow.py", "test_huggingface.py", "test_torch.py"]
+)
+
+
+@pytest.fixture(scope="session")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return store(tmp_path_factory.mktemp("stored"))

@@ -16,6 +16,7 @@ from typing import Any, Final
 from articles.catalog import CatalogFile, Rows
 from articles.chain import is_date
 from articles.errors import UserError
+from articles.export.order import bound, split_of
 from articles.training.blocks import File
 
 ID: Final = struct.Struct("16s")
@@ -94,15 +95,10 @@ def _mark(wanted: bytearray, row: Rows, choice: Choice) -> None:
             if not fewest <= words <= most:
                 wanted[record] = 0
     if choice.split:
-        low, high = map(_bound, choice.split)
+        bounds = [*map(bound, choice.split)]
         for record, (digest,) in enumerate(ID.iter_unpack(row.ids)):
-            if not low <= digest < high:
+            if split_of(digest, bounds) != 1:
                 wanted[record] = 0
-
-
-def _bound(part: float) -> bytes:
-    """Digests below it are that part of all."""
-    return int(part * (1 << 128)).to_bytes(17, "big")[1:] if part < 1 else b"\xff" * 17
 
 
 def _older(rows: Callable[[], Iterable[Rows]], total: int) -> Iterator[tuple[int, int]]:
@@ -110,7 +106,7 @@ def _older(rows: Callable[[], Iterable[Rows]], total: int) -> Iterator[tuple[int
     same time, lies further down the snapshot. Passes over the rows, each for a part of all digests."""
     passes = -(-total // AT_ONCE)
     for part in range(passes):
-        low, high = _bound(part / passes), _bound((part + 1) / passes)
+        low, high = bound(part / passes), bound((part + 1) / passes)
         newest: dict[bytes, tuple[int, int, int]] = {}
         for number, row in enumerate(rows()):
             for record, (digest,) in enumerate(ID.iter_unpack(row.ids)):

@@ -45,7 +45,7 @@ case ${1:-} in
         cd "$root"
         export ARTICLES_TEST_TRAINING=1
         shift
-        exec "$python" -P -m pytest --numprocesses 2 tests/training/adapters "$@"
+        exec "$python" -P -m pytest --numprocesses 2 tests/training/adapters tests/examples "$@"
         ;;
     faults)
         [[ ${2:-} != -h && ${2:-} != --help ]] || exec "$root/run_tests.sh" --help

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from articles.folder import FolderStore
 from articles.keys import Layout
-from articles.store import ObjectStore
+from articles.retry import RetryingStore
 
 
-def save(store: ObjectStore, layout: Layout, folder: Path) -> None:
+def save(store: RetryingStore, layout: Layout, folder: Path) -> None:
     """Copy what lies below the prefix. Keys stay as they are: sync markers are made of them."""
     copy = FolderStore(folder)
     for found in store.list(layout.prefix):

@@ -17,15 +17,16 @@ from types import TracebackType
 from typing import Any, Final
 
 from articles.errors import UserError
-from benchmarks.process import cpu_seconds, proportional_bytes
+from benchmarks.process import proportional_bytes
 from benchmarks.sides import HERE
 
 SECONDS: Final = 180.0
 """After so long a task is ended: a benchmark must end."""
+ENDING: Final = 10.0
 SAMPLING: Final = 0.02
 SETTLING: Final = 3.0
-IDLE: Final = 0.01
-"""CPU seconds in five times SAMPLING."""
+IDLE: Final = 0.1
+"""A process that took at most one tick of CPU time in so many seconds has come to rest."""
 
 
 @dataclass(slots=True)
@@ -61,12 +62,15 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for pipe in (self._popen.stdin, self._popen.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(ENDING)  # an orderly end: MosaicML's would else leave shared memory behind for ever
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()
-        for pipe in (self._popen.stdin, self._popen.stdout):
-            if pipe:
-                pipe.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
@@ -102,10 +106,10 @@ class Running:
     def _settle(self) -> None:
         """Wait until a reader that was left in the middle no longer reads ahead: it must not disturb the next side."""
         until = time.monotonic() + SETTLING
-        before = -1.0
-        while (now := cpu_seconds(self._popen.pid)) - before > IDLE and time.monotonic() < until:
+        before = -1
+        while (now := _ticks(self._popen.pid)) > before + 1 and time.monotonic() < until:
             before = now
-            time.sleep(SAMPLING * 5)
+            time.sleep(IDLE)
 
     def peak(self, task: str, **options: object) -> tuple[int, int]:
         """The largest proportional memory of the process and what it started while it did a task, and what that left
@@ -137,13 +141,23 @@ def interpreter_bytes(python: str) -> int:
     return size
 
 
+def _ticks(pid: int) -> int:
+    """CPU time of all its threads, also of those that have ended."""
+    return sum(map(int, _stat(pid)[11:13]))
+
+
+def _stat(pid: int) -> list[str]:
+    """Of /proc/PID/stat what follows the name: state, parent, group, session, …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def _tree(pid: int) -> int:
     """Of those of a session, as each side is one."""
     total = 0
     for place in Path("/proc").iterdir():
         if place.name.isdecimal():
             with contextlib.suppress(OSError, UserError, IndexError):  # it may end meanwhile
-                if (place / "stat").read_text().rpartition(")")[2].split()[3] == str(pid):
+                if _stat(int(place.name))[3] == str(pid):
                     total += proportional_bytes(int(place.name))
     return total
 

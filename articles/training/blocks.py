@@ -16,7 +16,7 @@ from articles import schema
 from articles.catalog import CatalogFile
 from articles.container import BLOCK_BYTES, SYNC_BYTES, decompress, framed_size, read_header
 from articles.errors import ChainError
-from articles.training.decode import COLUMNS, by_name, decode
+from articles.training.decode import FIELDS, by_name, decode
 
 USUAL_BYTES: Final = BLOCK_BYTES + (8 << 10)
 
@@ -96,7 +96,7 @@ class Groups:
     """All groups of some files, `several` blocks each at most, in the files' order. Groups of which no record is wanted
     are left out. `samples` holds how many are, group by group. `fields` are those that will be decoded."""
 
-    def __init__(self, files: Sequence[File], several: int = 1, fields: Sequence[str] = COLUMNS) -> None:
+    def __init__(self, files: Sequence[File], several: int = 1, fields: Sequence[str] = FIELDS) -> None:
         self._files = files
         self._fields = fields
         self._schemas: dict[bytes, bytes] = {}

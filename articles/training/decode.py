@@ -13,6 +13,7 @@ from articles.errors import ChainError
 
 COLUMNS: Final = ("article_id", "title", "author", "publish_date", "content", "word_count")
 """What this decodes itself, in the schema's order."""
+FIELDS: Final = tuple(field["name"] for field in schema.ARTICLE["fields"])
 BY_HAND: Final = (1,)
 """Versions of the schema whose records this decodes itself."""
 

@@ -59,12 +59,12 @@ def compress(codec: str, data: bytes) -> bytes:
         # ISA-L level 2: a fifth of zlib's time at the same size.
         return igzip_lib.compress(data, level=2, flag=igzip_lib.COMP_DEFLATE)
     if codec == "zstandard":
-        compressed: bytes = _zstd().compress(data, level=3)
+        compressed: bytes = zstd().compress(data, level=3)
         return compressed
     return data
 
 
-def _zstd() -> Any:
+def zstd() -> Any:
     """Loaded where it is asked for: children that write deflate need none of it."""
     if sys.version_info >= (3, 14):
         from compression import zstd
@@ -85,7 +85,7 @@ def decompress(codec: str, data: bytes | memoryview) -> bytes:
         unpacker: Any = isal_zlib.decompressobj(-15)
         damage: Any = igzip_lib.IsalError
     else:
-        unpacker, damage = _zstd().ZstdDecompressor(), _zstd().ZstdError
+        unpacker, damage = zstd().ZstdDecompressor(), zstd().ZstdError
     try:
         plain: bytes = unpacker.decompress(data, MAX_BLOCK_BYTES)
     except damage as error:
@@ -112,8 +112,12 @@ def assemble(
     key: str, schema: Mapping[str, Any], codec: str, metadata: Mapping[str, bytes], blocks: Iterable[Block]
 ) -> bytes:
     """The whole file."""
+    return join(key, {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode(), **metadata}, blocks)
+
+
+def join(key: str, entries: Mapping[str, bytes], blocks: Iterable[Block]) -> bytes:
+    """The whole file, from all of its header's entries."""
     sync = sync_marker(key)
-    entries = {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode(), **metadata}
     parts: list[bytes | memoryview] = [MAGIC, encode_long(len(entries))]
     for name, value in entries.items():
         parts += [encode_long(len(name.encode())), name.encode(), encode_long(len(value)), value]

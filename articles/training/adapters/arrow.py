@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -25,8 +25,13 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 
 def schema(dataset: ArticleDataset) -> pa.Schema:
     """Of the dataset's fields, in its order, as the Avro schema has them: what is nullable there is nullable here."""
+    return columns(dataset.fields)
+
+
+def columns(fields: Sequence[str]) -> pa.Schema:
+    """Of those fields of an article."""
     known = {field["name"]: field["type"] for field in avro.ARTICLE["fields"]}
-    return pa.schema([_field(name, known[name]) for name in dataset.fields])
+    return pa.schema([_field(name, known[name]) for name in fields])
 
 
 def batches(dataset: ArticleDataset, rows: int = ROWS) -> Iterator[pa.RecordBatch]:
@@ -34,11 +39,11 @@ def batches(dataset: ArticleDataset, rows: int = ROWS) -> Iterator[pa.RecordBatc
     out `dataset.state_dict()` is the state behind it. A batch's strings have to fit into 2 GiB."""
     if rows < 1:
         raise UserError(f"rows={rows}: a batch has one or more")
-    columns = schema(dataset)
+    said = schema(dataset)
     samples = iter(dataset)
     while taken := list(islice(samples, rows)):
-        arrays = [pa.array([sample[field.name] for sample in taken], field.type) for field in columns]
-        yield pa.RecordBatch.from_arrays(arrays, schema=columns)
+        arrays = [pa.array([sample[field.name] for sample in taken], field.type) for field in said]
+        yield pa.RecordBatch.from_arrays(arrays, schema=said)
 
 
 def reader(dataset: ArticleDataset, rows: int = ROWS) -> pa.RecordBatchReader:

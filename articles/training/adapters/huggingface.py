@@ -6,13 +6,14 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import chain, pairwise
 from typing import Any, Final
 
 import datasets
 
 from articles.errors import UserError
 from articles.training.adapters import arrow
+from articles.training.adapters.places import numbered
 from articles.training.dataset import ArticleDataset
 from articles.training.reading import Sample
 
@@ -54,27 +55,28 @@ class _Source:
 
     def __init__(self, dataset: ArticleDataset) -> None:
         self._dataset = copy.copy(dataset)
-        self._open: tuple[int, ArticleDataset, Iterator[Sample]] | None = None
+        self._open: tuple[int, Iterator[tuple[int, Sample]]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_dataset": self._dataset, "_open": None}
 
     def samples(self, first: int, after: int) -> Iterator[Sample]:
-        """Those with these numbers."""
+        """Those with these numbers; what cannot be read is left out."""
         begun, self._open = self._open, None
-        at, dataset, samples = begun if begun is not None and begun[0] == first else (first, *self._begin(first))
-        end = after * dataset.world_size
-        for sample in islice(samples, after - at):
-            # Where a file was set aside, those of the next stretch would make up for it.
-            if dataset.set_aside and dataset.state_dict()["position"] > end:
-                return
+        samples = begun[1] if begun is not None and begun[0] == first else self._begin(first)
+        for number, sample in samples:
+            if number >= after:
+                samples = chain([(number, sample)], samples)
+                break
             yield sample
-        self._open = after, dataset, samples
+            if number == after - 1:
+                break
+        self._open = after, samples
 
-    def _begin(self, first: int) -> tuple[ArticleDataset, Iterator[Sample]]:
+    def _begin(self, first: int) -> Iterator[tuple[int, Sample]]:
         dataset = copy.copy(self._dataset)
         dataset.load_state_dict({**dataset.state_dict(), "position": first * dataset.world_size})
-        return dataset, iter(dataset)
+        return ((first + number, sample) for number, sample in numbered(dataset))
 
 
 def _samples(source: _Source, parts: Sequence[tuple[int, int]]) -> Iterator[Sample]:

@@ -20,6 +20,7 @@ from torch import distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from articles.errors import UserError
+from articles.training.adapters.places import filled
 from articles.training.dataset import ArticleDataset
 from articles.training.reading import Sample
 
@@ -43,9 +44,9 @@ class IterableArticles(IterableDataset[Sample]):
     the dataset's `remainder="keep"` ranks may differ by a sample, and so by a batch, on which collective operations
     wait for ever: open it with "drop" or "repeat" for DistributedDataParallel.
 
-    Samples of a damaged file are left out (`ArticleDataset.tolerate`): from there on the samples of a worker's batches
-    move up, ranks may differ by more, and the order is that of this number of workers. The files are in the log of the
-    worker.
+    Samples that cannot be read (`ArticleDataset.tolerate`; the worker logs the files) and articles with a tombstone
+    leave no gap: samples that the worker has given before stand in for them. So a loader has the length that it says,
+    ranks stay in step, and all other samples come where they come without gaps.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class IterableArticles(IterableDataset[Sample]):
         self._own: Mapping[str, Any] | None = None
         """The loaded state of this loader worker."""
         self._first = 0
-        """Where its pass began."""
+        """Where the pass began that is read here."""
+        self._given: int | None = None
+        """How many samples of the rank's sequence are behind it, whosever they were; None before a pass."""
         self._shared = torch.zeros(6, dtype=torch.int64).share_memory_()
         self.load_state_dict(dataset.state_dict())
 
@@ -90,7 +93,26 @@ class IterableArticles(IterableDataset[Sample]):
             skip, self._own = _passed(self._own), None
         self._first, shared[_FIRST], shared[_WORKERS] = first, first, workers
         dataset.load_state_dict({**dataset.state_dict(), "epoch": epoch, "position": first})
-        return _checked(dataset.share(worker, max(1, workers), self._batch, skip), self._batch)
+        self._given = skip
+        return self._read(filled(dataset, worker, max(1, workers), self._batch, skip))
+
+    def _read(self, samples: Iterator[tuple[int, Sample]]) -> Iterator[Sample]:
+        # A loader of another batch size would mix the samples up without a word. Nothing but the variables of its code
+        # that asks for the first one says which it is; code that has others is taken at its word.
+        frame = inspect.currentframe()
+        asking = frame.f_back.f_locals if frame and frame.f_back else {}
+        if "possibly_batched_index" in asking:
+            asked = asking["possibly_batched_index"]
+            size = len(asked) if isinstance(asked, list) else 1
+            if size != self._batch:
+                raise UserError(
+                    f"the loader's batch_size is {size}, that of IterableArticles {self._batch}: give both the same"
+                )
+        del frame, asking
+        for number, sample in samples:
+            self._given = number + 1
+            yield sample
+        self._given = -(-(self._dataset.total - self._first) // self._dataset.world_size)
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker that is not forked does not know torch.distributed.
@@ -100,8 +122,7 @@ class IterableArticles(IterableDataset[Sample]):
         """Before each epoch; persistent workers hear of it too. The one that a loaded state is of goes on there."""
         self._dataset.set_epoch(epoch)
         if epoch != int(self._shared[_EPOCH]):
-            self._shared[_EPOCH] = epoch
-            self._begin(0)
+            self._begin(epoch, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Where reading is, as `ArticleDataset.state_dict()`; inside a loader worker, where the worker is. Raises
@@ -112,13 +133,16 @@ class IterableArticles(IterableDataset[Sample]):
                 "loader workers read: count batches and use state_after(batches), or take the state of torchdata's "
                 "StatefulDataLoader"
             )
-        state = self._placed().state_dict()
+        dataset = self._placed()
+        state = dataset.state_dict()
+        if self._given is not None:
+            position = self._first + self._given * dataset.world_size
+            state["position"] = min(position, dataset.total)
         return state if info is None else {**state, "worker": self._worker(info.id, info.num_workers)}
 
     def state_after(self, batches: int) -> dict[str, Any]:
         """The state when so many batches of this pass over the loader have been used, however many workers have
-        prefetched: for loaders without a state. A pass begins with its epoch, or where a loaded state was. Where files
-        were set aside it resumes as many samples early as were left out."""
+        prefetched: for loaders without a state. A pass begins with its epoch, or where a loaded state was."""
         dataset = self._placed()
         position = int(self._shared[_FIRST]) + batches * self._batch * dataset.world_size
         place = {"epoch": int(self._shared[_EPOCH]), "position": min(position, dataset.total)}
@@ -133,10 +157,9 @@ class IterableArticles(IterableDataset[Sample]):
         if info is None:
             state = state_of(state)
             self._dataset.load_state_dict(state)
-            self._shared[_EPOCH] = state["epoch"]
             self._shared[_LOADED] += 1
             self._shared[_TAKEN] = _NO_PASS
-            self._begin(state["position"])
+            self._begin(state["epoch"], state["position"])
             return
         self._dataset.load_state_dict(state)
         mine = {**self._worker(info.id, info.num_workers), "first": state["worker"]["first"]}
@@ -147,9 +170,10 @@ class IterableArticles(IterableDataset[Sample]):
             )
         self._own = state
 
-    def _begin(self, position: int) -> None:
-        self._shared[_POSITION] = self._shared[_FIRST] = position
+    def _begin(self, epoch: int, position: int) -> None:
+        self._shared[_EPOCH], self._shared[_POSITION], self._shared[_FIRST] = epoch, position, position
         self._shared[_WORKERS] = 0
+        self._given = None
 
     def _take(self, name: int) -> int:
         """The position of the loaded state, for the first pass after it: for each of its workers, and for no later
@@ -183,8 +207,7 @@ class IterableArticles(IterableDataset[Sample]):
 
 def state_of(state: Mapping[str, Any]) -> dict[str, Any]:
     """The state of an `ArticleDataset`, good for any world size and number of workers, of what a StatefulDataLoader
-    over `IterableArticles` gives as its own. Others stay as they are. Where files were set aside it may be as many
-    samples early as were left out; never late."""
+    over `IterableArticles` gives as its own. Others stay as they are."""
     if "_snapshot" not in state:
         found: Mapping[str, Any] = state.get("dataset_state", state)
         return dict(found)
@@ -207,17 +230,3 @@ def _next(state: Mapping[str, Any]) -> int:
     batch = number // loader["batch_size"]
     turns = (loader["id"] - batch) % loader["of"]
     return (batch + turns) * int(loader["batch_size"]) if turns else number
-
-
-def _checked(samples: Iterator[Sample], batch: int) -> Iterator[Sample]:
-    """The samples. A loader of another batch size would mix them up without a word, and nothing but the variables of
-    its code that asks for the first one says which it is: code that has others is taken at its word."""
-    frame = inspect.currentframe()
-    asking = frame.f_back if frame else None
-    if asking is not None and "possibly_batched_index" in asking.f_locals:
-        asked = asking.f_locals["possibly_batched_index"]
-        size = len(asked) if isinstance(asked, list) else 1
-        if size != batch:
-            raise UserError(f"the loader's batch_size is {size}, that of IterableArticles {batch}: give both the same")
-    del frame, asking
-    yield from samples

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.training.adapters.stored import store
+from tests.training.adapters.stored import store, store_with_gaps
 
 # PyTorch and the others are 5 GB: only the command of their own, `./run_tests.sh training`, installs and collects them.
 collect_ignore = (
@@ -17,3 +17,8 @@ collect_ignore = (
 @pytest.fixture(scope="session")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return store(tmp_path_factory.mktemp("stored"))
+
+
+@pytest.fixture(scope="session")
+def uri_with_gaps(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return store_with_gaps(tmp_path_factory.mktemp("gaps"))

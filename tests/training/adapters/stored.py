@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from articles import ArticleDataset
+from articles import ArticleDataset, tombstones
 from articles.catalog.build import build
 from articles.folder import FolderStore
 from articles.keys import Layout
@@ -41,3 +41,13 @@ def opened(uri: str, **options: Any) -> ArticleDataset:
 
 
 _opened = cache(ArticleDataset)
+
+
+def store_with_gaps(folder: Path) -> str:
+    """The same without one file, without what begins and ends the sequence, and without some in between."""
+    uri = store(folder)
+    sorted(folder.glob("articles/data/**/*.avro"))[4].unlink()
+    for number in (1, 2, 3, 30, 80, 81, 84, TOTAL - 1, TOTAL):
+        files = RetryingStore(FolderStore(folder), FakeClock())
+        tombstones.add(files, Layout("articles"), f"a-{number}-0", "", FakeClock())
+    return uri

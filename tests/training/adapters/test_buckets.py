@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,18 @@ def test_it_resumes_at_the_next_batch(uri: str, batch: int, pool: int, stop: int
     assert json.loads(json.dumps(resumed.state_dict())) == state
     assert ids(list(resumed)) == whole[stop:]
     assert ids(list(resumed)) == whole, "the next pass is whole"
+
+
+@given(batch=SMALL, pool=SMALL, stop=st.integers(0, TOTAL))
+def test_what_cannot_be_read_is_left_out(uri_with_gaps: str, batch: int, pool: int, stop: int) -> None:
+    dataset = opened(uri_with_gaps, shuffle=True, tolerate=1)
+    there = sorted(sample["article_id"] for sample in dataset)
+    buckets = Buckets(dataset, batch, pool=pool)
+    found = ids(list(islice(buckets, stop)))
+    resumed = Buckets(opened(uri_with_gaps, shuffle=True, tolerate=1), batch, pool=pool)
+    resumed.load_state_dict(buckets.state_dict())
+    found += ids(list(resumed))
+    assert sorted(one for batch in found for one in batch) == there
 
 
 def test_an_epoch_shuffles_the_batches_too(uri: str) -> None:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from articles import ArticleDataset
 from articles.errors import UserError
 from articles.training.adapters.huggingface import to_dataset, to_iterable
-from tests.training.adapters.stored import TOTAL, opened, store
+from tests.training.adapters.stored import TOTAL, opened
 
 FEW = settings(max_examples=20)
 
@@ -84,21 +84,20 @@ def test_it_can_be_pickled_and_mapped(uri: str) -> None:
     assert [sample["twice"] for sample in again] == [2 * sample["word_count"] for sample in opened(uri)]
 
 
-def test_what_is_set_aside_moves_no_part(tmp_path: Path) -> None:
-    uri = store(tmp_path)
-    damaged = sorted(tmp_path.glob("articles/data/**/*.avro"))[2]
-    damaged.write_bytes(damaged.read_bytes()[:-1])
-    dataset = ArticleDataset(uri, tolerate=0.5)
-    assert ids(to_iterable(dataset, 20)) == ids(dataset)
+@FEW
+@given(shards=st.integers(1, TOTAL), shuffle=st.booleans())
+def test_what_cannot_be_read_moves_no_stretch(uri_with_gaps: str, shards: int, shuffle: bool) -> None:
+    dataset = opened(uri_with_gaps, shuffle=shuffle, tolerate=1)
+    assert ids(to_iterable(dataset, shards)) == ids(dataset)
 
 
 def test_stretches_in_a_row_are_read_once(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[ArticleDataset] = []
     share = ArticleDataset.share
 
-    def counted(dataset: ArticleDataset) -> Any:
+    def counted(dataset: ArticleDataset, *of: int) -> Any:
         begun.append(dataset)
-        return share(dataset)
+        return share(dataset, *of)
 
     monkeypatch.setattr(ArticleDataset, "share", counted)
     found = to_iterable(opened(uri), 8)

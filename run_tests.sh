@@ -15,6 +15,7 @@ usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the 
        ./run_tests.sh containers [PYTEST OPTION…]   docker-compose.yml, for real: needs an engine, takes minutes
        ./run_tests.sh simulate [OPTION…]            the consumer under random faults, thousands of schedules; --help
        ./run_tests.sh faults [PYTEST OPTION…]       the real daemon under long faults, minutes each: tests marked `soak`
+       ./run_tests.sh readers [PYTEST OPTION…]      the files in DuckDB, Polars, Spark, Java …: 2 GB of packages, PyTorch's 5
        ./run_tests.sh fuzz [--seconds 60]           mutated payloads into the decoder, led by coverage; --help
        ./run_tests.sh training [PYTEST OPTION…]     the training reader with PyTorch, Hugging Face, Arrow: installs 5 GB
 
@@ -53,6 +54,13 @@ case ${1:-} in
         cd "$root"
         shift
         exec "$python" -P -m pytest -m soak --numprocesses 2 --dist load --durations 0 tests/end_to_end "$@"
+        ;;
+    readers)
+        set_up readers
+        cd "$root"
+        export ARTICLES_TEST_READERS=1
+        shift
+        exec "$python" -P -m pytest "$@" tests/readers
         ;;
     containers)
         if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then

@@ -20,7 +20,7 @@ from articles import dead_letters, schema, verify
 from articles.encode import encode_dead_letter
 from articles.retry import RetryingStore
 from tests.articles import builder
-from tests.articles.bucket import DEEP
+from tests.articles.bucket import DEEP, Bucket, errors
 from tests.articles.test_encode import KINDS, records, written
 from tests.consumer.kit import LAYOUT, Bench, Worker
 from tests.fakes import FakeClock, MemoryStore
@@ -310,6 +310,23 @@ def test_dead_letters_of_a_later_version_are_read(monkeypatch: pytest.MonkeyPatc
     (file,) = dead_letters.files(store, chain.layout, dead_letters.Wanted())
     assert [letter.payload for letter in file.letters()] == [b"one", b"two"]
     assert verify.verify(store, chain.layout, None, DEEP).ok
+
+
+@pytest.mark.parametrize(
+    "enrichment, found", [(WORDS, {"word_count"}), (BOTH, {"word_count"}), ("word-count-2", set()), ("other-1", set())]
+)
+def test_words_are_counted_again_where_the_version_says_how(enrichment: str, found: set[str]) -> None:
+    bucket = Bucket()
+    bucket.first.enrichment = enrichment
+    bucket.first.link([builder.Article(16, "two words", word_count=7), builder.Article(17)])
+    assert {code for code in errors(bucket.check(DEEP)) if code == "word_count"} == found
+
+
+def test_a_later_versions_first_and_last_records_are_checked() -> None:
+    bucket = Bucket()
+    bucket.put(bucket.first, [builder.Article(16), builder.Article(17)], schema=2, first_arrival=5)
+    report = bucket.check(DEEP)
+    assert (errors(report), "schema_newer" in report.counts) == ({"ends"}, True)
 
 
 def test_a_schema_that_today_cannot_resolve_is_told_and_left_out(mixed: Bench, old: Side) -> None:

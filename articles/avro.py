@@ -32,6 +32,16 @@ def decode_dead_letters(block: bytes, count: int, written: bytes | None = None) 
     return _decode(_RAW_DEAD_LETTER, block, count, written)
 
 
+def pieces(block: bytes, count: int, written: bytes) -> Iterator[tuple[Avro, bytes]]:
+    """Each record of one uncompressed block with the fields of the schema in the file's header, whichever that is, and
+    the bytes that it takes there. Raises what fastavro raises for bytes that are none."""
+    writer, source = _parsed(written), io.BytesIO(block)
+    for _ in range(count):
+        start = source.tell()
+        record = _plain(fastavro.schemaless_reader(source, writer, None))
+        yield record, block[start : source.tell()]
+
+
 def read_container(source: IO[bytes]) -> Iterator[Avro]:
     """The records of an object container file of any of our versions, as any Avro reader sees them."""
     for record in fastavro.reader(source):

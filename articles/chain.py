@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from articles.errors import ChainError, UserError
 from articles.position import ZERO, Position
@@ -92,6 +92,39 @@ class Totals:
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(self.good + other.good, self.rejected + other.rejected, self.words + other.words)
+
+    def __sub__(self, other: Totals) -> Totals:
+        return Totals(self.good - other.good, self.rejected - other.rejected, self.words - other.words)
+
+    def to_json(self) -> dict[str, int]:
+        return {"good": self.good, "rejected": self.rejected, "words": self.words}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, int]) -> Totals:
+        return cls(int(said["good"]), int(said["rejected"]), int(said["words"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What a rewrite into another prefix left out of a link: its digests and counts before, and what of these went."""
+
+    digest: str
+    dead_letter_digest: str
+    before: Totals
+    erased: Totals
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "digest": self.digest,
+            "dead_letter_digest": self.dead_letter_digest,
+            "before": self.before.to_json(),
+            "erased": self.erased.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Erasure:
+        counts = Totals.from_json(said["before"]), Totals.from_json(said["erased"])
+        return cls(str(said["digest"]), str(said["dead_letter_digest"]), *counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +215,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link's header says. Arrivals are epoch milliseconds; `blocks` holds (records, bytes) of each block."""
+    """What a link's header says. Arrivals are epoch milliseconds; `blocks` holds (records, bytes) of each block.
+
+    After an erasure states, first and last position and arrivals stay those of the whole; totals and blocks are of what
+    is left."""
 
     shard: ShardName
     before: State
@@ -200,11 +236,17 @@ class Link:
     enrichment: str
     software: str
     blocks: tuple[tuple[int, int], ...]
+    erasures: tuple[Erasure, ...] = ()
+
+    @property
+    def original(self) -> Totals:
+        """The totals before anything was erased."""
+        return self.erasures[0].before if self.erasures else self.totals
 
     @property
     def jumps(self) -> bool:
         """Whether an operator let the chain go on further up: it leads past records without holding any."""
-        return self.worker == OPERATOR and self.totals.records == 0 and self.after.position > self.before.position
+        return self.worker == OPERATOR and self.original.records == 0 and self.after.position > self.before.position
 
     @property
     def summary(self) -> Summary:
@@ -235,6 +277,8 @@ class Link:
             "software": self.software,
             "blocks": json.dumps(self.blocks, separators=(",", ":")),
         }
+        if self.erasures:
+            said["erasures"] = json.dumps([erasure.to_json() for erasure in self.erasures])
         return {f"articles.{name}": str(value).encode() for name, value in said.items()}
 
     @classmethod
@@ -262,6 +306,7 @@ class Link:
                 said["enrichment"],
                 said["software"],
                 tuple((int(count), int(size)) for count, size in json.loads(said["blocks"])),
+                tuple(Erasure.from_json(erasure) for erasure in json.loads(said.get("erasures", "[]"))),
             )
         except (UserError, KeyError, ValueError, TypeError, RecursionError) as error:
             raise ChainError(f"the header of {key} is not a link's: {error!r}") from error

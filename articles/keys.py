@@ -7,6 +7,7 @@
     <prefix>/catalog/<number>.json                                          a snapshot of the chains
     <prefix>/catalog/segments/<name>.avro, catalog/rows/<name>.avro          the links and records of snapshots
     <prefix>/tombstones/<digest of an article_id>.json                      an article that must not be read any more
+    <prefix>/rewritten/<number>.json                                        what was erased when this prefix was made
 
 File names start with a letter because query engines skip names that start with `_` or `.`.
 """
@@ -115,6 +116,9 @@ class Layout:
 
     def tombstone_key(self, digest: bytes) -> str:
         return f"{self.tombstones}/{digest.hex()}.json"
+
+    def rewritten_key(self, number: int) -> str:
+        return f"{self.prefix}/rewritten/{number:010d}.json"
 
     def parse_root(self, key: str) -> ParsedKey | None:
         parsed = _parse(_ROOT, key, f"{self.roots}/")

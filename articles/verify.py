@@ -78,7 +78,7 @@ def verify(
     snapshot = SnapshotCheck(store, layout, selection)
     findings = Findings()
     watches: dict[Root, Watch] = {}
-    totals, named = Totals(), 0
+    totals, erased, named = Totals(), Totals(), 0
     for step in walk:
         if isinstance(step, OffLine):
             findings.add(_off_line(step))
@@ -86,6 +86,7 @@ def verify(
         link = step.answer.link
         assert link is not None  # noqa: S101 - a link without a header is off the line
         totals += link.totals
+        erased += link.original - link.totals
         findings.add(*snapshot.look(step.root.shard, step.after, link.totals))
         named += bool(link.dead_letter_key) and "dead_letter_missing" not in {f.code for f in step.answer.findings}
         findings.add(*(_expired(finding, link, checks.dead_letters_kept_since) for finding in _on_line(step)))
@@ -93,6 +94,8 @@ def verify(
         findings.add(*watch.look(step.key, link, step.answer.info.modified))
         if checks.ledger:
             findings.add(*checks.ledger.take(step.root.shard, step.key, step.answer.contents))
+            if link.erasures:
+                checks.ledger.erase(link)
     if not (walk.lines or walk.roots or findings.counts or checks.ledger or checks.facts):
         raise UserError(nothing(layout, selection))
     findings.add(*_roots(walk), *snapshot.finish())
@@ -111,6 +114,7 @@ def verify(
         objects,
         totals,
         max(0, lying - named),
+        erased,
     )
 
 

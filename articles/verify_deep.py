@@ -121,9 +121,13 @@ def read_dead_letters(
 def check_ends(link: Link, contents: Contents) -> Sequence[Finding]:
     """First and last of everything read are what the header says."""
     positions = [position for position, _ in contents.good] + contents.rejected
+    times = [*contents.arrivals]
+    if link.erasures:  # what went may have been the first or the last
+        positions += [position for position in (link.first, link.last) if position is not None]
+        times += [time for time in (link.first_arrival, link.last_arrival) if time is not None]
     said = (link.first, link.last, link.first_arrival, link.last_arrival)
-    arrivals: list[int | None] = [*contents.arrivals] or [None]
-    found = (min(positions, default=None), max(positions, default=None), arrivals[0], arrivals[-1])
+    ends = min(positions, default=None), max(positions, default=None)
+    found = (*ends, min(times, default=None), max(times, default=None))
     if said == found:
         return []
     texts = [", ".join(str(value) for value in values) for values in (found, said)]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from articles.chain import ShardName, Totals
+from articles.chain import Link, ShardName, Totals
 from articles.errors import ChainError, UserError
 from articles.position import SUB_DIGITS, Position
 from articles.verify_deep import Contents
@@ -29,6 +29,7 @@ class Ledger:
         self._found: dict[str, set[int]] = {}
         self._put = Totals()
         self._unknown = Totals()
+        self._erased = Totals()
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
@@ -69,6 +70,19 @@ class Ledger:
         for position in contents.rejected:
             yield from self._take(shard, key, position, None)
 
+    def erase(self, link: Link) -> None:
+        """Cross off what is missing from a link, after `take`, if it is as much as was erased from it."""
+        put = self._open.get(link.shard.shard, {})
+        span = range(_pack(link.before.position) + 1, _pack(link.after.position) + 1)
+        missing = [packed for packed in put if packed in span]
+        found = Totals()
+        for packed in missing:
+            found += Totals(rejected=1) if put[packed] == REJECTED else Totals(1, 0, put[packed])
+        if found == link.original - link.totals:
+            self._erased += found
+            for packed in missing:
+                del put[packed]
+
     def _take(self, shard: ShardName, key: str, position: Position, words: int | None) -> Iterator[Finding]:
         def found(code: str, message: str, severity: str = ERROR) -> Finding:
             return Finding(code, message, severity, shard_text(shard), str(position), key)
@@ -96,7 +110,8 @@ class Ledger:
             for packed in sorted(left):
                 position = f"{packed // _SUBS}:{packed % _SUBS}"
                 yield Finding("lost", "put to the stream, and not stored", shard=shard, position=position)
-        good, words = stored.good - self._unknown.good, stored.words - self._unknown.words
+        known = stored - self._unknown + self._erased
+        good, words = known.good, known.words
         if (good, words) != (self._put.good, self._put.words):
             said = f"the headers give {words} words / {good} records, the ledger {self._put.words} / {self._put.good}"
             yield Finding("average", said)

@@ -51,7 +51,8 @@ class Examiner:
             link = Link.from_metadata(key, header.metadata)
         except ChainError as error:
             return Examined(info, None, problem=str(error))
-        problems = [*claims(self._layout, info, header, link), *_of_metadata(info, link), *_of_schema(link)]
+        problems = [*claims(self._layout, info, header, link), *_of_metadata(info, link)]
+        problems += [*_of_schema(link), *_of_erasures(link)]
         contents = Contents()
         if self._deep:
             problems += read_articles(self._store.read(key) or b"", key, link, contents)
@@ -99,12 +100,25 @@ def _of_schema(link: Link) -> Sequence[Finding]:
     return [Finding("schema_newer", said, INFO)]
 
 
+def _of_erasures(link: Link) -> Sequence[Finding]:
+    if not link.erasures:
+        return []
+    left = [erasure.before for erasure in link.erasures[1:]] + [link.totals]
+    for erasure, after in zip(link.erasures, left, strict=True):
+        gone = erasure.erased
+        if min(gone.good, gone.rejected, gone.words) < 0 or erasure.before - gone != after:
+            return [Finding("erasures", f"{erasure.before} without the erased {gone} are not {after}")]
+    gone = link.original - link.totals
+    said = f"{gone.good} records with {gone.words} words, and {gone.rejected} rejected ones, were erased on request"
+    return [Finding("erased", said, INFO)]
+
+
 def _of_range(link: Link) -> Sequence[Finding]:
-    totals = link.totals
+    totals, original = link.totals, link.original
     problems = []
     if min(totals.good, totals.rejected, totals.words) < 0:
         problems.append("negative counts")
-    if totals.records == 0:
+    if original.records == 0:
         moved = link.after.position != link.before.position and not link.jumps
         if link.first or link.last or moved:
             problems.append(f"no records, yet a range up to {link.after.position}")
@@ -128,8 +142,8 @@ def _of_positions(link: Link, first: Position, last: Position) -> Sequence[str]:
         problems.append(f"the first record, {first}, is not after {link.before.position}, where the link starts")
     if last != link.after.position:
         problems.append(f"the last record is {last}, the state after {link.after.position}")
-    if first > last or (first == last) != (link.totals.records == 1):
-        problems.append(f"{link.totals.records} records from {first} to {last}")
+    if first > last or (first == last) != (link.original.records == 1):
+        problems.append(f"{link.original.records} records from {first} to {last}")
     return problems
 
 

@@ -44,7 +44,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Report:
     """`checked` names the invariants that were held against the bucket; `counts` holds every finding, by code, also
-    those that `findings` leaves out; `leftovers` counts dead-letter files that no link names."""
+    those that `findings` leaves out; `leftovers` counts dead-letter files that no link names. `totals` are of what is
+    left where something was `erased`."""
 
     findings: tuple[Finding, ...]
     counts: Mapping[str, int]
@@ -54,6 +55,7 @@ class Report:
     objects: int
     totals: Totals
     leftovers: int
+    erased: Totals
 
     @property
     def ok(self) -> bool:
@@ -68,6 +70,7 @@ class Report:
             "records": self.totals.good,
             "rejected": self.totals.rejected,
             "words": self.totals.words,
+            "erased": self.erased.to_json(),
             "leftover_dead_letters": self.leftovers,
             "counts": dict(self.counts),
             "findings": [finding.to_json() for finding in self.findings],

@@ -3,14 +3,13 @@ against the header's digest and counts then."""
 
 from __future__ import annotations
 
-import threading
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
+from articles.budget import Budget
 from articles.catalog.segment import CatalogLink, encoded
 from articles.chain import Link, State, Summary
 from articles.container import Header, decompress, digest, read_blocks, read_header
@@ -49,14 +48,13 @@ class Examiner:
 
     def __init__(self, store: RetryingStore, layout: Layout, *, whole: bool) -> None:
         self._store, self._layout, self._whole = store, layout, whole
-        self._used = 0
-        self._freed = threading.Condition()
+        self._memory = Budget(MEMORY)
 
     def __call__(self, key: str) -> Examined | None:
         info = self._store.head(key)
         if info is None:
             return None
-        with self._memory(info.size if self._whole else 0):
+        with self._memory.hold(info.size if self._whole else 0):
             return self._examine(info)
 
     def _examine(self, info: ObjectInfo) -> Examined:
@@ -129,18 +127,6 @@ class Examiner:
             "sizes": encoded(size for _, size in link.blocks),
             "crcs": encoded(crcs),
         }
-
-    @contextmanager
-    def _memory(self, size: int) -> Iterator[None]:
-        with self._freed:
-            self._freed.wait_for(lambda: not self._used or self._used + size <= MEMORY)
-            self._used += size
-        try:
-            yield
-        finally:
-            with self._freed:
-                self._used -= size
-                self._freed.notify_all()
 
 
 @dataclass(slots=True)

@@ -106,6 +106,9 @@ def show(report: Report) -> None:
         f"{table.count(report.totals.good, 'record')} with {table.count(report.totals.words, 'word')}, "
         f"{report.totals.rejected:,} rejected"
     )
+    if report.erased.records:
+        gone = f"{table.count(report.erased.good, 'record')} with {table.count(report.erased.words, 'word')}"
+        print(f"erased on request: {gone}, {report.erased.rejected:,} rejected")
     if report.leftovers:
         leftovers = table.count(report.leftovers, "dead-letter file")
         print(f"{leftovers} that no link names: left over from lost races, harmless")

@@ -59,19 +59,23 @@ def results(figures: Figures, orders: Mapping[str, Quality]) -> list[Result]:
         what = measure.rpartition(", ")[0] or measure
         unit = UNITS[what]
         scale = {"ms": 1e3, "MB": 1e-6}.get(unit, 1.0)
+        of_ours = _goal_of_ours(what)
         for side, value in sides.items():
             if side != OURS:
+                goal = of_ours or _goal(measure, side, orders)
+                of_ours = None  # said once
                 ours, other = sides[OURS] * scale, value * scale
-                more = unit in ("samples/s", "of 99")
-                made.append(Result(measure, unit, ours, other, side, _goal(measure, what, side, orders), inverse=more))
+                made.append(Result(measure, unit, ours, other, side, goal, inverse=unit in ("samples/s", "of 99")))
     return made
 
 
-def _goal(measure: str, what: str, side: str, orders: Mapping[str, Quality]) -> Goal | None:
-    if what in AT_MOST:
-        return Goal(AT_MOST[what], at_least=False, of="ours")
+def _goal_of_ours(what: str) -> Goal | None:
     if what == "order: percentiles in 1 %":
         return Goal(LEAST_DISTINCT, of="ours")
+    return Goal(AT_MOST[what], at_least=False, of="ours") if what in AT_MOST else None
+
+
+def _goal(measure: str, side: str, orders: Mapping[str, Quality]) -> Goal | None:
     if measure == "shuffled, local" and orders[side].meets_floor:
         return Goal(TIMES_AS_WELL_MIXED)
     bound = AT_LEAST.get(measure, {}).get(side)

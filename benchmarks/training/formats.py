@@ -24,6 +24,8 @@ from benchmarks.training.readers import FIELDS
 TYPES: Final = {"word_count": "int"}
 FILES: Final = 24
 """As many as ours, so that readers which shuffle whole files have some to shuffle."""
+ENTRY: Final = 100
+"""Articles in an entry of a tar file."""
 CHUNK_BYTES: Final = 1 << 26
 """What LitData and MosaicML advise for a file."""
 Article = dict[str, Any]
@@ -67,9 +69,9 @@ def litdata(articles: Sequence[Article], folder: Path) -> None:
 def webdataset(articles: Sequence[Article], folder: Path) -> None:
     for number, part in enumerate(_parts(articles)):
         with tarfile.open(folder / f"{number:05d}.tar", "w") as tar:
-            for article in part:
-                body = json.dumps(article, ensure_ascii=False).encode()
-                entry = tarfile.TarInfo(f"{article['article_id']}.json")
+            for first in range(0, len(part), ENTRY):
+                body = json.dumps(part[first : first + ENTRY], ensure_ascii=False).encode()
+                entry = tarfile.TarInfo(f"{first:06d}.json")
                 entry.size = len(body)
                 tar.addfile(entry, BytesIO(body))
 

@@ -123,7 +123,8 @@ class Measurement:
                         shuffle, out = READERS[name].shuffles, str(self._folder / "order")
                         peak, disk = side.peak("epoch", shuffle=shuffle, out=out)
                         self._found[f"memory, {where}", name].append(peak - bare)
-                        self._found[f"cache on disk, {where}", name].append(disk)
+                        if where == S3:
+                            self._found[f"cache on disk, {where}", name].append(disk)
                         self._found["torch imported", name].append("torch" in side.ask("modules")["modules"])
 
 

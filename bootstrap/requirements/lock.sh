@@ -10,7 +10,8 @@ constraints=()
 for name in build runtime emulator dev training fuzz java node benchmarks peers readers; do
     case $name in benchmarks | peers | readers) constraints=() ;; esac # environments of their own, with older versions than ours
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-        --no-header "${left_out[@]/#/--no-emit-package=}" "${constraints[@]}" --output-file "$name.lock" "$@" "$name.in"
+        --no-header --override overrides.txt "${left_out[@]/#/--no-emit-package=}" "${constraints[@]}" \
+        --output-file "$name.lock" "$@" "$name.in"
     note="# Locked from bootstrap/requirements/$name.in by bootstrap/requirements/lock.sh: for every platform and Python 3.11 and later."
     printf '%s\n%s\n' "$note" "$(cat "$name.lock")" >"$name.lock"
     constraints+=(--constraint "$name.lock")

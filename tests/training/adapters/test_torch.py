@@ -26,7 +26,6 @@ from articles.training import reading
 from articles.training.adapters.torch import IterableArticles, state_of
 from tests.training.adapters.stored import TOTAL, opened, store
 
-pytestmark = pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")  # torchdata calls it
 FEW = settings(max_examples=20)
 """Each starts processes."""
 
@@ -159,6 +158,9 @@ def test_a_stateful_loader_goes_on_at_the_next_batch(
 ) -> None:
     dataset = opened(uri, shuffle=shuffle, rank=1, world_size=2)
     dataset.set_epoch(3)
+    epoch = cut(order(dataset), batch)
+    begin = data.draw(st.integers(0, TOTAL // 2), "begin")
+    dataset.load_state_dict({**dataset.state_dict(), "position": begin})
     articles = IterableArticles(dataset, batch)
     whole = cut(order(dataset), batch)
     options: dict[str, Any] = {"snapshot_every_n_steps": every}
@@ -180,7 +182,7 @@ def test_a_stateful_loader_goes_on_at_the_next_batch(
     loader.load_state_dict(json.loads(json.dumps(loader.state_dict())))
     if again is not None:
         assert list(loader) == whole[stop + 1 :]
-    assert list(loader) == whole, "the next pass is whole"
+    assert list(loader) == epoch, "the next pass is whole"
 
 
 @FEW

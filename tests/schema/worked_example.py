@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 _DIFF: Final = re.compile(r"^```diff\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _IMPORT: Final = re.compile(r"^(\s*(?:from|import) )(articles|consumer|tests)\b", re.MULTILINE)
-_TEST_KITS: Final = ("tests/fakes.py", "tests/consumer/kit.py", "tests/training/kit.py", "tests/articles/builder.py")
+PACKAGES: Final = ("articles", "consumer")
+_TEST_KITS: Final = ("tests/fakes.py", "tests/consumer/kit.py")
 
 
 def hunks(document: str) -> Iterator[tuple[str, str, str]]:
@@ -39,21 +41,31 @@ def applied(sources: dict[str, str], document: str) -> dict[str, str]:
     return changed
 
 
+def version_2() -> dict[str, str]:
+    """The sources of the packages, by path, with the example in them."""
+    paths = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    sources = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in paths}
+    return applied(sources, (ROOT / "docs/schema.md").read_text("utf-8"))
+
+
+def write(folder: Path) -> None:
+    """Version 2 as it would be checked out: what a worker needs."""
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path, source in version_2().items():
+        (folder / path).write_text(source, "utf-8")
+    (folder / "properties").symlink_to(ROOT / "properties")
+
+
 class Version2:
-    """Modules of version 2: `module("articles.verify")`."""
+    """Modules of version 2 under names of their own: `module("articles.verify")`, with the tests' kits."""
 
     def __init__(self, folder: Path) -> None:
-        paths = [path for name in ("articles", "consumer") for path in (ROOT / name).rglob("*.py")]
-        sources = {
-            str(path.relative_to(ROOT)): path.read_text("utf-8")
-            for path in [*paths, *(ROOT / kit for kit in _TEST_KITS)]
-        }
-        for path, source in applied(sources, (ROOT / "docs/schema.md").read_text("utf-8")).items():
+        kits = {kit: (ROOT / kit).read_text("utf-8").replace("WordCount", "WordsAndSentences") for kit in _TEST_KITS}
+        for path, source in (version_2() | kits).items():
             top, _, rest = path.partition("/")
             target = folder / f"{top}_v2" / rest
             target.parent.mkdir(parents=True, exist_ok=True)
-            if top == "tests":
-                source = source.replace("WordCount", "WordsAndSentences")
             target.write_text(_IMPORT.sub(r"\1\2_v2", source), "utf-8")
         sys.path.insert(0, str(folder))
         importlib.invalidate_caches()

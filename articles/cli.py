@@ -25,8 +25,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "watermark": ("articles.commands.watermark", "up to which day everything has been stored"),
     "files": ("articles.commands.files", "the stored files: ranges, counts, sizes, workers"),
     "head": ("articles.commands.head", "the first records of a file, readable"),
+    "export": (
+        "articles.commands.export",
+        "a snapshot's articles as right-sized files: shuffled, split, in less space",
+    ),
     "catalog": ("articles.commands.catalog", "numbered snapshots of what is stored: build, list, show, diff"),
     "tombstone": ("articles.commands.tombstone", "articles that must not be read any more"),
+    "rewrite": ("consumer.rewrite", "write everything into a new prefix, without what has a tombstone"),
     "dead-letters": ("consumer.dead_letters", "what was no valid article: list it, show it, put it back, mended"),
     "provision": ("consumer.provision", "make the bucket, the tables and the first leases"),
     "populate": ("local.populate", "put articles into a stream, generated or given"),

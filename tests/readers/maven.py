@@ -15,8 +15,8 @@ from consumer import jars
 
 HERE: Final = Path(__file__).with_name("java")
 FOLDER: Final = Path(sys.prefix) / "readers" / "jars"
-FOR_AVRO: Final = ("avro-", "jackson-", "slf4j-", "zstd-", "commons-compress", "commons-lang3", "commons-io")
-FOR_TRINO: Final = ("trino-", "antlr4-", "guava-", "failureaccess")
+SPARKS_OWN: Final = ("avro-", "commons-", "jackson-", "slf4j-", "zstd-")
+"""Jars that PySpark brings too."""
 SECONDS: Final = 600
 
 
@@ -53,11 +53,6 @@ def _fetch(target: Path) -> None:
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
-def class_path(folder: Path, *beginnings: str) -> str:
-    return os.pathsep.join(str(jar) for jar in sorted(folder.glob("*.jar")) if jar.name.startswith(beginnings))
-
-
-def for_spark(folder: Path) -> str:
-    """All but what Spark brings itself, as `--jars` takes them."""
-    own = (*FOR_AVRO, *FOR_TRINO, "commons-")
-    return ",".join(str(jar) for jar in sorted(folder.glob("*.jar")) if not jar.name.startswith(own))
+def but(folder: Path, *beginnings: str) -> list[str]:
+    """The jars whose names begin otherwise."""
+    return [str(jar) for jar in sorted(folder.glob("*.jar")) if not jar.name.startswith(beginnings)]

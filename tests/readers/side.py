@@ -66,7 +66,9 @@ def duckdb(snippet: str) -> Read:
 
 def hive(snippet: str) -> Read:
     """Statements for Athena, in Spark, which brings Hive's own reader of Avro. It finds partitions by looking."""
-    spark = _there("pyspark.sql").SparkSession.builder.enableHiveSupport().getOrCreate()
+    metastore = "jdbc:derby:memory:metastore;create=true"
+    builder = _there("pyspark.sql").SparkSession.builder.enableHiveSupport()
+    spark = builder.config("spark.hadoop.javax.jdo.option.ConnectionURL", metastore).getOrCreate()
     *statements, query = (part for part in re.split(r";\s*(?:\n|$)", snippet) if part.strip())
     for statement in statements:
         spark.sql(statement)

@@ -24,8 +24,12 @@ ELSEWHERE = Path(sys.prefix) / "readers" / "bin" / "python"
 SECONDS = 240
 PLAIN = ("fastavro", "pandas", "Polars", "DuckDB")
 OURS = ("Hugging Face", "PyTorch")
+IN_ZSTD_TOO = f"""
+zstandard = spark.read.format("avro").load("s3a://{BUCKET}/{IN_ZSTD}/data")
+assert zstandard.select(avg("word_count")).first()[0] > 5000
+"""
 ASSERTED = {
-    "Spark": "assert articles.schema['dt'].dataType.typeName() == 'date'\n",
+    "Spark": IN_ZSTD_TOO + "assert articles.schema['dt'].dataType.typeName() == 'date'\n",
     "pandas": "assert articles['title'].isna().any()\n",
 }
 """What else the page says of a reader, behind its code."""
@@ -84,14 +88,20 @@ def spark(endpoint: str, jars: Path) -> dict[str, str]:
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",  # of Athena's s3://
     }
     told = " ".join(f"--conf {name}={value}" for name, value in settings.items())
-    own = ["--master local[2] --driver-memory 1g", f"--jars {maven.for_spark(jars)}", told, "pyspark-shell"]
+    own = [
+        "--master local[2] --driver-memory 1g",
+        f"--jars {','.join(maven.but(jars, *maven.SPARKS_OWN))}",
+        told,
+        "pyspark-shell",
+    ]
     home = str(Path(maven.java()).resolve().parents[1])
     return {"PYSPARK_SUBMIT_ARGS": " ".join(own), "PYSPARK_PYTHON": str(ELSEWHERE), "JAVA_HOME": home}
 
 
-def java(program: str, class_path: str, *arguments: str | Path) -> str:
-    command = [maven.java(), "-cp", class_path, maven.HERE / f"{program}.java", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+def java(stored: Stored, program: str, jars: Sequence[str], *arguments: str | Path) -> str:
+    command = [maven.java(), "-cp", os.pathsep.join(jars), maven.HERE / f"{program}.java", *arguments]
+    environment = {**os.environ, **stored.environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     if done.returncode:
         raise Failed(done.stderr[-3000:])
     return done.stdout
@@ -105,12 +115,16 @@ def place(row: Row) -> tuple[str, int, int]:
     return row["shard_id"], int(row["sequence_number"]), row["sub_sequence_number"]
 
 
+def assert_same(found: Sequence[Row], put: Sequence[Row]) -> None:
+    rows = [{name: value for name, value in row.items() if name != "dt"} for row in found]
+    assert sorted(rows, key=place) == sorted(put, key=place)
+
+
 def assert_all_there(found: Read, put: Sequence[Row], with_dt: bool, total: tuple[int, int]) -> None:
     """`total`: words and records, as `articles average` gives them."""
     words, records = total
-    rows = sorted(found.rows, key=place)
-    assert ["dt" in row for row in rows] == [with_dt] * len(rows)
-    assert [{name: value for name, value in row.items() if name != "dt"} for row in rows] == sorted(put, key=place)
+    assert ["dt" in row for row in found.rows] == [with_dt] * len(found.rows)
+    assert_same(found.rows, put)
     average, *exact = found.average
     assert average == words / records
     assert not exact or Fraction(int(exact[0]), int(exact[1])) == Fraction(words, records)
@@ -157,8 +171,8 @@ def test_a_reader_finds_every_record_and_the_average(
 def test_java_finds_every_record_and_the_average(
     stored: Stored, jars: Path, total: tuple[int, int], tmp_path: Path
 ) -> None:
-    class_path = maven.class_path(jars, *maven.FOR_AVRO)
-    said = java("ReadArticles", class_path, stored.copy / BUCKET / PREFIX, tmp_path / "rows")
+    assert can("Java", "from S3")
+    said = java(stored, "ReadArticles", maven.but(jars), BUCKET, PREFIX, tmp_path / "rows")
     found = Read(rows_in(tmp_path / "rows"), json.loads(said))
     assert_all_there(found, stored.rows, can("Java", "dt"), total)
 
@@ -170,8 +184,8 @@ def test_athenas_table_has_every_record_and_the_average_in_hives_reader(
     assert_all_there(found, stored.rows, can("Athena, Glue, Trino", "dt"), total)
 
 
-def test_trinos_parser_takes_the_statement(jars: Path) -> None:
-    said = java("ParseTrino", maven.class_path(jars, *maven.FOR_TRINO), SQL / "trino.sql").splitlines()
+def test_trinos_parser_takes_the_statement(stored: Stored, jars: Path) -> None:
+    said = java(stored, "ParseTrino", maven.but(jars), SQL / "trino.sql").splitlines()
     assert [line for line in said if line.startswith("column ")][5] == "column word_count integer"
     assert "dt property partition_projection_range ARRAY['2024-01-01','NOW']" in said
     assert "property partitioned_by ARRAY['dt']" in said
@@ -182,17 +196,19 @@ def test_the_folder_s_day_is_a_date_in_duckdb(read: Reader) -> None:
     assert read("DuckDB", snippet=code("DuckDB") + kind).average == ["DATE", 23]
 
 
-@pytest.mark.parametrize("reader", [*PLAIN, *OURS, "Spark"])
+@pytest.mark.parametrize("reader", [*PLAIN, *OURS])
 def test_who_reads_zstandard(reader: str, read: Reader, stored: Stored, total: tuple[int, int]) -> None:
-    if can(reader, "zstandard") and "backports.zstd" not in need(reader):
-        assert sorted(map(place, read(reader, IN_ZSTD).rows)) == sorted(map(place, stored.zstd))
-    else:
+    if table()[reader]["zstandard"] == "yes":
+        assert_same(read(reader, IN_ZSTD).rows, stored.zstd)
+    else:  # or not with the packages that are here
         with pytest.raises(Failed, match="codec"):
             read(reader, IN_ZSTD)
 
 
-def need(reader: str) -> str:
-    return table()[reader]["zstandard"]
+def test_spark_and_hives_reader_read_zstandard(read: Reader, stored: Stored) -> None:
+    assert can("Spark", "zstandard")
+    assert can("Athena, Glue, Trino", "zstandard")
+    assert_same(read("Hive", IN_ZSTD, athena() + query()).rows, stored.zstd)
 
 
 def test_fastavro_reads_zstandard_with_the_package_for_it(stored: Stored) -> None:
@@ -201,16 +217,15 @@ def test_fastavro_reads_zstandard_with_the_package_for_it(stored: Stored) -> Non
     for path in (stored.copy / BUCKET / IN_ZSTD).glob("data/dt=*/*.avro"):
         with path.open("rb") as file:
             found += fastavro.reader(file)
-    assert sorted(map(place, found)) == sorted(map(place, stored.zstd))
+    assert [row["content"] for row in found] == [row["content"] for row in stored.zstd]
 
 
 def test_java_reads_zstandard_with_the_package_for_it(stored: Stored, jars: Path, tmp_path: Path) -> None:
-    folder, class_path = stored.copy / BUCKET / IN_ZSTD, maven.class_path(jars, *maven.FOR_AVRO)
-    java("ReadArticles", class_path, folder, tmp_path / "rows")
-    assert sorted(map(place, rows_in(tmp_path / "rows"))) == sorted(map(place, stored.zstd))
-    without = maven.class_path(jars, *(name for name in maven.FOR_AVRO if name != "zstd-"))
+    output = tmp_path / "rows"
+    java(stored, "ReadArticles", maven.but(jars), BUCKET, IN_ZSTD, output)
+    assert_same(rows_in(output), stored.zstd)
     with pytest.raises(Failed, match="NoClassDefFoundError: com/github/luben/zstd"):
-        java("ReadArticles", without, folder, tmp_path / "rows")
+        java(stored, "ReadArticles", maven.but(jars, "zstd-"), BUCKET, IN_ZSTD, output)
 
 
 def test_polars_takes_a_file_without_records_for_a_damaged_one(read: Reader, stored: Stored) -> None:

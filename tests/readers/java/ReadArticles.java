@@ -1,42 +1,41 @@
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.io.SerializedString;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.PathMatcher;
-import java.util.List;
-import java.util.stream.Stream;
 import org.apache.avro.Schema;
-import org.apache.avro.file.DataFileReader;
+import org.apache.avro.file.DataFileStream;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
+import software.amazon.awssdk.services.s3.S3Client;
 
-/** Reads the files in FOLDER/data/dt=.../ and writes every record to OUTPUT, a JSON object a line; prints the average. */
+/** Writes every record of BUCKET below PREFIX to OUTPUT, a JSON object a line; prints average, words, records. */
 final class ReadArticles {
+    private static long words = 0;
+    private static long count = 0;
+
     public static void main(String[] arguments) throws IOException {
-        Path folder = Path.of(arguments[0]);
-        PathMatcher matcher = FileSystems.getDefault().getPathMatcher("glob:" + folder + "/data/dt=*/*.avro");
-        List<Path> files;
-        try (Stream<Path> all = Files.walk(folder)) {
-            files = all.filter(matcher::matches).sorted().toList();
+        try (var output = new JsonFactory().createGenerator(Files.newBufferedWriter(Path.of(arguments[2])))) {
+            output.setRootValueSeparator(new SerializedString("\n"));
+            read(arguments[0], arguments[1], output);
         }
-        long words = 0;
-        long count = 0;
-        try (JsonGenerator output = new JsonFactory().createGenerator(Files.newBufferedWriter(Path.of(arguments[1]), StandardCharsets.UTF_8))) {
-            output.setRootValueSeparator(new com.fasterxml.jackson.core.io.SerializedString("\n"));
-            for (Path file : files) {
-                try (var articles = new DataFileReader<GenericRecord>(file.toFile(), new GenericDatumReader<>())) {
-                    for (GenericRecord article : articles) {
-                        words += (Integer) article.get("word_count");
-                        count++;
-                        write(article, output);
-                    }
+        System.out.println("[" + (double) words / count + ", " + words + ", " + count + "]");
+    }
+
+    private static void read(String bucket, String prefix, JsonGenerator output) throws IOException {
+        S3Client s3 = S3Client.create();
+        var files = s3.listObjectsV2Paginator(request -> request.bucket(bucket).prefix(prefix + "/data/"));
+        for (var file : files.contents()) {
+            var body = s3.getObject(request -> request.bucket(bucket).key(file.key()));
+            try (var articles = new DataFileStream<GenericRecord>(body, new GenericDatumReader<>())) {
+                for (GenericRecord article : articles) {
+                    write(article, output);
+                    words += (Integer) article.get("word_count");
+                    count++;
                 }
             }
         }
-        System.out.println("[" + (double) words / count + ", " + words + ", " + count + "]");
     }
 
     private static void write(GenericRecord article, JsonGenerator output) throws IOException {

@@ -159,6 +159,7 @@ def train(args: argparse.Namespace) -> None:
     size = args.batch // ranks
     reader = IterableArticles(learned, size, rank=rank, world_size=ranks)
     loader = DataLoader(reader, size, num_workers=args.workers, collate_fn=vocabulary.batch, drop_last=True)
+    torch.set_num_threads(min(2, torch.get_num_threads()))  # more do not pay for a model this small
     torch.manual_seed(args.seed)
     summarizer = Summarizer(len(words))
     optimizer = torch.optim.AdamW(summarizer.parameters(), 1e-3)

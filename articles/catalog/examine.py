@@ -22,7 +22,7 @@ from articles.verify_link import claims
 
 ID_BYTES: Final = 16
 BY_HAND: Final = (1,)
-"""Versions of the schema whose records `scan` knows."""
+"""Versions of the schema whose records `scan` knows itself."""
 MEMORY: Final = 256 << 20
 """Bytes of files that are in memory at a time; a larger one is alone."""
 
@@ -87,10 +87,7 @@ class Examiner:
         rows = Columns()
         for block in blocks:
             plain = decompress(header.codec, block.data)
-            if link.schema in BY_HAND:
-                scan(plain, block.count, rows)
-            else:
-                scan_by_name(plain, block.count, rows, header.metadata.get("avro.schema", b""))
+            scan(plain, block.count, rows, link.schema, header.metadata.get("avro.schema", b""))
         if (len(rows.words), sum(rows.words)) != (link.totals.good, link.totals.words):
             said = f"{link.totals.good} with {link.totals.words}"
             raise ChainError(f"it holds {len(rows.words)} records with {sum(rows.words)} words, its header says {said}")
@@ -141,9 +138,17 @@ class Columns:
         return {"ids": bytes(self.ids), "words": encoded(self.words), "arrivals": encoded(self.arrivals, "q")}
 
 
-def scan(data: bytes, count: int, rows: Columns) -> None:
-    """Append what the rows hold of each record of an uncompressed block: by hand, because decoding the texts between
-    takes many times as long. Raises ChainError when they are not `count` records."""
+def scan(data: bytes, count: int, rows: Columns, version: int, written: bytes) -> None:
+    """Append what the rows hold of each record of an uncompressed block, by its schema's version, and the schema in the
+    file's header. Raises ChainError when they are not `count` records."""
+    if version in BY_HAND:
+        scan_by_hand(data, count, rows)
+    else:
+        scan_by_name(data, count, rows, written)
+
+
+def scan_by_hand(data: bytes, count: int, rows: Columns) -> None:
+    """As `scan`: decoding the texts between takes many times as long."""
     at = 0
     try:
         for _ in range(count):
@@ -178,7 +183,7 @@ def scan(data: bytes, count: int, rows: Columns) -> None:
 
 
 def scan_by_name(data: bytes, count: int, rows: Columns, written: bytes) -> None:
-    """As `scan`, for any version: by Avro's rules, from the schema in the file's header."""
+    """As `scan`, for any version, by Avro's rules."""
     from articles.avro import decode_articles  # rarely needed, and slow to load
 
     try:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from articles import avro, container
+from articles import avro, container, schema
 from articles.catalog import segment
 from articles.catalog.examine import Columns, scan
 from articles.catalog.segment import LINK, ROWS, encode, encoded, numbers
@@ -62,7 +62,7 @@ def test_any_avro_reader_reads_them(schema: dict[str, Any], data: st.DataObject)
 @settings(max_examples=100, deadline=None)
 def test_the_rows_of_a_block(records: list[dict[str, Any]]) -> None:
     rows = Columns()
-    scan(b"".join(map(encode_article, records)), len(records), rows)
+    scan(b"".join(map(encode_article, records)), len(records), rows, schema.VERSION, b"")
     assert rows.words == [record["word_count"] for record in records]
     assert rows.arrivals == [record["arrival_timestamp"] or 0 for record in records]
     hashes = [hashlib.blake2b(record["article_id"].encode(), digest_size=16).digest() for record in records]
@@ -74,11 +74,12 @@ def test_the_rows_of_a_block(records: list[dict[str, Any]]) -> None:
 def test_a_block_with_other_records_is_refused(records: list[dict[str, Any]], data: st.DataObject) -> None:
     block = b"".join(map(encode_article, records))
     with pytest.raises(ChainError):
-        scan(block, len(records) - 1, Columns())
+        scan(block, len(records) - 1, Columns(), schema.VERSION, b"")
     with pytest.raises(ChainError):
-        scan(block, len(records) + 1, Columns())
+        scan(block, len(records) + 1, Columns(), schema.VERSION, b"")
+    cut = data.draw(st.integers(0, len(block) - 1))
     with pytest.raises(ChainError):
-        scan(block[: data.draw(st.integers(0, len(block) - 1))], len(records), Columns())
+        scan(block[:cut], len(records), Columns(), schema.VERSION, b"")
 
 
 @given(st.lists(st.integers(0, 2**32 - 1)))

@@ -55,6 +55,6 @@ def test_version_2_decodes_both_versions_by_hand_as_by_name(new: Side, old: Side
                 {name: article[name] for name in fields} for article in expected
             ]
         by_hand, by_name = examine.Columns(), examine.Columns()
-        examine.scan(block, count, by_hand, version)
+        examine.scan(block, count, by_hand, version, b"")
         examine.scan_by_name(block, count, by_name, said)
         assert by_hand == by_name

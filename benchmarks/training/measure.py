@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -21,12 +22,14 @@ from benchmarks.say import say
 from benchmarks.training import compare, data
 from benchmarks.training.process import Running, interpreter_bytes
 from benchmarks.training.quality import Quality, quality
-from benchmarks.training.readers import HF_BATCHES, HF_MAP, READERS
+from benchmarks.training.readers import HF_AVRO, HF_BATCHES, HF_MAP, READERS
 
 ARTICLES: Final = 50_000
 ROUNDS: Final = 3
 LATENCY: Final = 0.03
 LOCAL, S3 = "local", "S3"
+QUICK_ARTICLES: Final = 5000
+LEFT_OUT_WHEN_QUICK: Final = (HF_BATCHES, HF_AVRO)
 FOLDERS_ONLY: Final = (HF_MAP, HF_BATCHES)
 """Sides that read nothing but local files: from S3 they first copy everything."""
 TAKEN: Final = 0.5
@@ -58,7 +61,8 @@ class Measurement:
             self._cold(S3, stub.url, 1 if self._quick else ROUNDS)
 
     def _sides(self, where: str) -> list[str]:
-        return [name for name in READERS if where == LOCAL or name not in FOLDERS_ONLY]
+        left_out = (FOLDERS_ONLY if where == S3 else ()) + (LEFT_OUT_WHEN_QUICK if self._quick else ())
+        return [name for name in READERS if name not in left_out]
 
     def _open(self, name: str, endpoint: str | None) -> Running:
         place = self._folder / f"side-{next(self._numbers)}"
@@ -68,6 +72,8 @@ class Measurement:
         """Without rounds, warming up is all there is, and counts."""
         with ExitStack() as stack:
             sides = {name: stack.enter_context(self._open(name, endpoint)) for name in self._sides(where)}
+            with ThreadPoolExecutor() as pool:  # imports take the longest
+                list(pool.map(lambda side: side.ask("first", shuffle=False), sides.values()))
             saved: dict[str, object] = {}
             for number in range(rounds + 1):
                 say(f"  {where}: {f'round {number} of {rounds}' if number else 'warming up'}")
@@ -137,7 +143,7 @@ def measure(folder: Path, quick: bool) -> list[Result]:
         raise UserError(
             f"there is no {data.PEERS}: `./run_benchmarks.sh training` makes it, where it may set up .venv itself"
         )
-    articles = ARTICLES // 5 if quick else ARTICLES
+    articles = QUICK_ARTICLES if quick else ARTICLES
     bucket = data.make(folder, articles, peers=True)
     run = Measurement(folder, bucket, data.source(bucket), quick, str(data.PEERS))
     run.everything()

@@ -26,6 +26,10 @@ class Format(Protocol):
         """The whole file, once in memory."""
         ...
 
+    def close(self) -> None:
+        """Also what was not finished."""
+        ...
+
 
 def writer(options: Options, path: Path, key: str) -> Format:
     """Of one file, which collects at `path` what it is given. `key` decides an Avro file's sync marker."""
@@ -85,6 +89,9 @@ class AvroWriter:
             shutil.copyfileobj(self._file, file, COPIED)
         self._path.unlink()
         return _taken(whole)
+
+    def close(self) -> None:
+        self._file.close()
 
     def _block(self) -> None:
         count, data = len(self._held), b"".join(self._held)

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,21 +66,23 @@ def make(job: Job, stores: Stores, writer: int, part: Part) -> Made:
     """Raises UserError when there is another file under its name."""
     plan = job.plan
     records = words = 0
-    out = formats.writer(plan.options, job.scratch / f"part-{part.number}", f"{plan.fingerprint}/{part.name}")
-    for bucket in range(part.number * job.buckets.each, (part.number + 1) * job.buckets.each):
-        for _, record, count in job.buckets.load(bucket, job.writers):
-            out.add(record)
-            records += 1
-            words += count
-    with _slot(job, writer):
-        body = out.finish(_metadata(job, part, records, words))
-        key = stores.to_layout.whole(part.name)
-        sha256 = hashlib.sha256(body).hexdigest()
-        # Somebody else may be at the same export, or an answer was lost: the bytes are the same then.
-        if stores.to.create(key, body, {}) and hashlib.sha256(stores.to.read(key) or b"").hexdigest() != sha256:
-            raise UserError(f"{key} is there already, with other content: give another --to, or delete it")
-        made = Made(part, records, words, len(body), sha256, job.lost)
-        del body
+    buckets = range(part.number * job.buckets.each, (part.number + 1) * job.buckets.each)
+    path = job.scratch / f"part-{part.number}"
+    with closing(formats.writer(plan.options, path, f"{plan.fingerprint}/{part.name}")) as out:
+        for bucket in buckets:
+            for _, record, count in job.buckets.load(bucket, job.writers):
+                out.add(record)
+                records += 1
+                words += count
+        with _slot(job, writer):
+            body = out.finish(_metadata(job, part, records, words))
+            key = stores.to_layout.whole(part.name)
+            sha256 = hashlib.sha256(body).hexdigest()
+            # Somebody else may be at the same export, or an answer was lost: the bytes are the same then.
+            if stores.to.create(key, body, {}) and hashlib.sha256(stores.to.read(key) or b"").hexdigest() != sha256:
+                raise UserError(f"{key} is there already, with other content: give another --to, or delete it")
+            made = Made(part, records, words, len(body), sha256, job.lost)
+            del body
     job.buckets.delete(part.number, job.writers)
     return made
 

@@ -49,6 +49,9 @@ class ParquetWriter:
         self._path.unlink()
         return body
 
+    def close(self) -> None:
+        self._file.close()
+
     def _row_group(self) -> None:
         table = _table(self._held, self._columns)
         self._held.clear()

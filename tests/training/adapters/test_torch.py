@@ -232,6 +232,7 @@ def test_a_trainer_may_count_batches(
     )
     assert joined(loader) == sequence[used:]
     assert joined(loader) == sequence, "the next pass is whole"
+    assert articles.state_after(batches=1)["position"] == min(2 * batch, TOTAL)
     articles.load_state_dict(state)
     assert joined(loader) == sequence[used:], "persistent workers hear of it"
     articles.load_state_dict(state)
@@ -269,6 +270,22 @@ def test_what_workers_gave_is_not_guessed(uri: str) -> None:
         articles.state_dict()
     articles.set_epoch(1)
     assert articles.state_dict()["epoch"] == 1
+
+
+def test_a_state_follows_what_is_asked_for(uri: str) -> None:
+    articles = IterableArticles(opened(uri, rank=1, world_size=3), 4)
+    assert TOTAL % 3 == 1, "the rank has one sample less than the first"
+    assert len(list(articles)) == len(articles)
+    assert articles.state_dict()["position"] == TOTAL
+    articles.set_epoch(1)
+    assert articles.state_dict()["position"] == 0
+    next(iter(articles))
+    assert articles.state_dict()["position"] == 3
+    state = {**articles.state_dict(), "position": 60}
+    articles.load_state_dict(state)
+    assert articles.state_dict() == state
+    assert articles.state_after(batches=2)["position"] == 60 + 2 * 4 * 3
+    assert articles.state_after(batches=200)["position"] == TOTAL
 
 
 # Mistakes, damage

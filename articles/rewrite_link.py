@@ -22,6 +22,7 @@ from articles.retry import RetryingStore
 from articles.rewrite_letters import Wanted
 from articles.rewrite_manifest import Changed, Unclear
 from articles.scan import LinkObject
+from articles.verify_deep import schema_altered
 from articles.verify_link import claims
 from articles.walk import OnLine
 
@@ -100,6 +101,8 @@ class Rewriter:
             wrong.append(f"the header says that it leads {link.shard} from {link.before} to {link.after}")
         if step.answer.summary != link.summary:
             wrong.append("the object metadata contradicts the header")
+        if schema_altered(link, header):
+            wrong.append("its Avro schema is not the one of its version")
         if container.digest(blocks) != link.digest:
             wrong.append("its blocks are not those whose digest its header holds")
         if tuple((block.count, len(block.data)) for block in blocks) != link.blocks:

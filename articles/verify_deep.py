@@ -42,7 +42,7 @@ def read_articles(data: bytes, key: str, link: Link, contents: Contents) -> Sequ
     header, blocks = _open(data, key, problems)
     if header is None:
         return problems
-    if link.schema == schema.VERSION and _schema(header) != schema.ARTICLE:
+    if schema_altered(link, header):
         problems.append(Finding("schema", "the file's Avro schema is not the one of its version"))
         return problems
     index = tuple((block.count, len(block.data)) for block in blocks)
@@ -161,11 +161,13 @@ def _records(
             problems.append(Finding("undecodable", f"block {number} cannot be decoded: {error!r}"))
 
 
-def _schema(header: Header) -> object:
+def schema_altered(link: Link, header: Header) -> bool:
+    """Whether a file of today's version holds another schema than today's."""
     try:
-        return json.loads(header.metadata.get("avro.schema", b""))
+        found = json.loads(header.metadata.get("avro.schema", b""))
     except ValueError:
-        return None
+        return True
+    return link.schema == schema.VERSION and found != schema.ARTICLE
 
 
 def _in_order(link: Link, last: Position, position: Position) -> Sequence[Finding]:

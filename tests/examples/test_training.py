@@ -66,6 +66,11 @@ def test_it_learns_to_summarize(folder: Path) -> None:
     assert held_out[-1] < 0.8 * float(baseline)
 
 
+def test_epochs_have_different_orders(folder: Path) -> None:
+    digests = [line.split("\t")[3] for line in (folder / "calm" / "steps.tsv").read_text().splitlines()]
+    assert len(digests) == len(set(digests)) > 80
+
+
 def test_a_killed_run_goes_on_with_the_very_next_article(folder: Path) -> None:
     log = folder / "killed" / "steps.tsv"
     with start(TRAIN, "bucket/articles", "killed", *OPTIONS, folder=folder) as process:

@@ -16,6 +16,7 @@ FILES = {
     "provision": "iam-policy-provision.json",
     "worker": "iam-policy.json",
     "operator": "iam-policy-operator.json",
+    "rewrite": "iam-policy-rewrite.json",
 }
 REGION, ACCOUNT = "us-east-1", "123456789012"
 # Operations that are called otherwise than the action that allows them.

@@ -70,6 +70,7 @@ def test_every_call_is_allowed_and_whatever_is_allowed_is_called(make_pipeline: 
     judged.add("operator", operate(pipeline), pipeline.environment)
     elsewhere = pipeline.environment | {"PREFIX": "else/where"}
     judged.add("operator", mend(pipeline, elsewhere), elsewhere)
+    judged.add("rewrite", rewrite(pipeline, "new/place"), pipeline.environment | {"NEW_PREFIX": "new/place"})
     assert not judged.refused
     assert judged.unused() <= UNSEEN.keys()
     granted = {(role, grant.action, grant.resource) for role in FILES for grant in grants(role)}
@@ -123,7 +124,18 @@ def operate(pipeline: Pipeline) -> set[Call]:
     """Every command that looks, and the one that puts dead letters back."""
     key = pipeline.stored().files[0].key
     with Recorder(pipeline.environment) as recorder:
-        for line in ("average", "catalog build", "catalog show", "tombstone nobody", "average", "watermark", "files", f"head {key}", "dead-letters list", "dead-letters show 0"):
+        for line in (
+            "average",
+            "catalog build",
+            "catalog show",
+            "tombstone nobody",
+            "average",
+            "watermark",
+            "files",
+            f"head {key}",
+            "dead-letters list",
+            "dead-letters show 0",
+        ):
             articles(pipeline, recorder, pipeline.environment, *line.split(), fine=line[-1] != "0")
         articles(
             pipeline, recorder, pipeline.environment, "verify", "--deep", "--leases", "--ledger", str(pipeline.ledger)
@@ -137,6 +149,17 @@ def mend(pipeline: Pipeline, environment: dict[str, str]) -> set[Call]:
     with Recorder(environment) as recorder:
         done = pipeline.launch("worker-9", "--start-chain-here", **environment | recorder.environment)
     assert done.returncode == 0, done.stderr
+    return recorder.calls
+
+
+def rewrite(pipeline: Pipeline, new: str) -> set[Call]:
+    """Everything into a new prefix, but for what has a tombstone, and nothing more the second time."""
+    with Recorder(pipeline.environment) as recorder:
+        for _ in range(2):
+            to = f"s3://{pipeline.environment['BUCKET']}/{new}"
+            articles(pipeline, recorder, pipeline.environment, "rewrite", "--to", to)
+    done = pipeline.articles("verify", "--deep", "--prefix", new)
+    assert done.returncode == 0, done.stdout
     return recorder.calls
 
 

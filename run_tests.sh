@@ -15,7 +15,7 @@ usage: ./run_tests.sh [PYTEST OPTION…]   ruff, strict types, then pytest: the 
        ./run_tests.sh containers [PYTEST OPTION…]   docker-compose.yml, for real: needs an engine, takes minutes
        ./run_tests.sh simulate [OPTION…]            the consumer under random faults, thousands of schedules; --help
        ./run_tests.sh faults [PYTEST OPTION…]       the real daemon under long faults, minutes each: tests marked `soak`
-       ./run_tests.sh readers [PYTEST OPTION…]      the files in DuckDB, Polars, Spark, Java …: 2 GB of packages, PyTorch's 5
+       ./run_tests.sh readers [PYTEST OPTION…]      the files in DuckDB, Polars, Spark, Java …: 1.3 GB, and 5 of PyTorch
        ./run_tests.sh fuzz [--seconds 60]           mutated payloads into the decoder, led by coverage; --help
        ./run_tests.sh training [PYTEST OPTION…]     the training reader with PyTorch, Hugging Face, Arrow: installs 5 GB
 

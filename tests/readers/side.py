@@ -71,8 +71,9 @@ def hive(snippet: str) -> Read:
     spark = builder.config("spark.hadoop.javax.jdo.option.ConnectionURL", metastore).getOrCreate()
     *statements, query = (part for part in re.split(r";\s*(?:\n|$)", snippet) if part.strip())
     for statement in statements:
-        spark.sql(statement)
-    spark.sql("MSCK REPAIR TABLE articles")
+        spark.sql(statement).collect()
+        if created := re.search(r"CREATE EXTERNAL TABLE (\w+)", statement):
+            spark.sql(f"MSCK REPAIR TABLE {created[1]}")
     return (row.asDict() for row in spark.table("articles").toLocalIterator()), list(spark.sql(query).head() or ())
 
 

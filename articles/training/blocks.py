@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -92,6 +91,15 @@ class File:
         return bisect_left(self.kept, self._records[first]), bisect_left(self.kept, self._records[after])
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A block as it is stored: its number in the file, and its compressed data."""
+
+    file: File
+    block: int
+    data: memoryview
+
+
 class Groups:
     """All groups of some files, `several` blocks each at most, in the files' order. Groups of which no record is wanted
     are left out. `samples` holds how many are, group by group. `fields` are those that will be decoded."""
@@ -128,6 +136,10 @@ class Groups:
 
     def fetch(self, source: Source, group: int) -> list[Block | Damage]:
         """Read, check and inflate it. Raises StoreUnavailable or StoreRefused."""
+        return inflated(self.read(source, group))
+
+    def read(self, source: Source, group: int) -> list[Packed | Damage]:
+        """Its blocks as they are stored, checked. Raises StoreUnavailable or StoreRefused."""
         number, first, after = (place[group] for place in self._places)
         file = self._files[number]
         start, end = file.bounds[first], file.bounds[after]
@@ -139,7 +151,7 @@ class Groups:
         except ChainError as error:
             return [Damage(file.file.key, str(error), self.samples[group])]
         whole = memoryview(data)
-        return [_unpack(file, whole, start, block) for block in range(first, after)]
+        return [_cut(file, whole, start, block) for block in range(first, after)]
 
     def _learn_schema(self, source: Source, file: File) -> None:
         """Only of files of another version: a request more for each."""
@@ -153,20 +165,33 @@ class Groups:
         file.written = self._schemas.setdefault(written, written)
 
 
-def _unpack(file: File, data: memoryview, start: int, block: int) -> Block | Damage:
+def inflated(blocks: Sequence[Packed | Damage]) -> list[Block | Damage]:
+    return [block if isinstance(block, Damage) else _unpack(block) for block in blocks]
+
+
+def _cut(file: File, data: memoryview, start: int, block: int) -> Packed | Damage:
     """A block out of `data`, the bytes of its file from `start` on."""
     said = file.file
     end = file.bounds[block + 1] - SYNC_BYTES
     packed = data[end - said.sizes[block] - start : end - start]
+    # A file that was cut short has no sync marker there.
+    if data[end - start :][:SYNC_BYTES] != said.sync or (said.crcs and isal_zlib.crc32(packed) != said.crcs[block]):
+        return _damage(file, block, "it is not as it was catalogued")
+    return Packed(file, block, packed)
+
+
+def _unpack(packed: Packed) -> Block | Damage:
+    file, said, block = packed.file, packed.file.file, packed.block
     try:
-        # A file that was cut short has no sync marker there.
-        if data[end - start :][:SYNC_BYTES] != said.sync or (said.crcs and zlib.crc32(packed) != said.crcs[block]):
-            raise ChainError("it is not as it was catalogued")
-        plain = _inflate(packed) if said.codec == "deflate" else decompress(said.codec, packed)
+        plain = _inflate(packed.data) if said.codec == "deflate" else decompress(said.codec, packed.data)
     except ChainError as error:
-        where = f"block {block}, bytes {file.bounds[block]:,} to {end:,}"
-        return Damage(said.key, f"{error} ({where})", file.wanted(block, block + 1))
+        return _damage(file, block, str(error))
     return Block(plain, said.counts[block], file.kept_of(block), said.schema, file.written)
+
+
+def _damage(file: File, block: int, reason: str) -> Damage:
+    where = f"block {block}, bytes {file.bounds[block]:,} to {file.bounds[block + 1] - SYNC_BYTES:,}"
+    return Damage(file.file.key, f"{reason} ({where})", file.wanted(block, block + 1))
 
 
 def _inflate(packed: memoryview) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from articles.errors import ChainError
 from articles.tombstones import digest
 from articles.training.ahead import ahead
-from articles.training.blocks import Block, Damage, Groups, Source
+from articles.training.blocks import Block, Damage, Groups, Packed, Source, inflated
 from articles.training.plan import Share, Window, epoch
 
 Sample = dict[str, Any]
@@ -27,15 +27,22 @@ MISSING: Final[Sample] = {}
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to fetch: `threads` at a time, each `bundle` groups in a row."""
+    """How to fetch: `threads` at a time, each `bundle` groups in a row. `reads`: whether they read, too, or only
+    inflate what was read for them."""
 
     threads: int
     bundle: int
+    reads: bool
+
+    def within(self, groups: Groups) -> int:
+        """How many bundles are fetched ahead."""
+        return max(1, groups.within(AHEAD_BYTES) // self.bundle)
 
 
-LOCAL: Final = Access(3, 8)
-"""What takes time is inflating, and handing the interpreter's lock from thread to thread."""
-REMOTE: Final = Access(64, 1)
+LOCAL: Final = Access(2, 8, reads=False)
+"""Each call into the system hands the interpreter's lock to another thread, and takes longer to get it back than a file
+that is in memory takes to read."""
+REMOTE: Final = Access(64, 1, reads=True)
 """What takes time is waiting for answers."""
 
 
@@ -117,12 +124,23 @@ class Reading:
 
     def _fetched(self) -> Iterator[tuple[int, list[Block | Damage]]]:
         """The groups, and their index in their window, in the order in which they are asked for."""
-        access, window = self._access, self._groups.within(AHEAD_BYTES)
+        access, groups, source = self._access, self._groups, self._source
         needed = self._needed()
         bundles = iter(lambda: list(islice(needed, access.bundle)), [])
-        first = ([one] for one in islice(needed, 1))  # the sooner it is there
-        for bundle in ahead(self._fetch, chain(first, bundles), access.threads, max(1, window // access.bundle)):
-            yield from bundle
+        bundles = chain(([one] for one in islice(needed, 1)), bundles)  # the first one alone: the sooner it is there
+        if access.reads:
+            fetched = ahead(self._fetch, bundles, access.threads, access.within(groups))
+        else:
+            read = ([(index, groups.read(source, group)) for group, index in bundle] for bundle in bundles)
+            fetched = ahead(self._inflate, read, access.threads, access.within(groups))
+        return chain.from_iterable(fetched)
+
+    def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block | Damage]]]:
+        return [(index, self._groups.fetch(self._source, group)) for group, index in bundle]
+
+    @staticmethod
+    def _inflate(bundle: Sequence[tuple[int, list[Packed | Damage]]]) -> list[tuple[int, list[Block | Damage]]]:
+        return [(index, inflated(blocks)) for index, blocks in bundle]
 
     def _needed(self) -> Iterator[tuple[int, int]]:
         """What to fetch: numbers of groups, and their index in their window. Plans a turn as soon as it is asked for
@@ -151,9 +169,6 @@ class Reading:
                     return
                 yield window._replace(start=start), min(len(window.order), span.end - start)
             around += span.samples
-
-    def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block | Damage]]]:
-        return [(index, self._groups.fetch(self._source, group)) for group, index in bundle]
 
     def _fill(self, samples: list[Sample | None], turn: _Turn, index: int, found: Sequence[Block | Damage]) -> None:
         at = turn.window.starts[index]

@@ -69,8 +69,6 @@ class _Source:
                 samples = chain([(number, sample)], samples)
                 break
             yield sample
-            if number == after - 1:
-                break
         self._open = after, samples
 
     def _begin(self, first: int) -> Iterator[tuple[int, Sample]]:

@@ -80,6 +80,7 @@ def test_it_can_be_pickled_and_mapped(uri: str) -> None:
             "arrival_timestamp": datasets.Value("timestamp[ms, tz=UTC]"),
         }
     )
+    assert len(list(found)) == TOTAL, "also when it has been read"
     again = pickle.loads(pickle.dumps(found.map(twice)))
     assert [sample["twice"] for sample in again] == [2 * sample["word_count"] for sample in opened(uri)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from articles.groups import Group
 from articles.chain import ShardName
+from articles.groups import Group
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.tail import StoredObject, Tail, read_root, read_summary

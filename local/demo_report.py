@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from articles.average import Average
-from articles.groups import Group
 from articles.commands.table import count
+from articles.groups import Group
 from articles.tail import StoredObject
 from articles.verify_report import ERROR
 from local.producer import Progress

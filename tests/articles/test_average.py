@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from articles import average
-from articles.groups import Group
 from articles.chain import Totals
 from articles.errors import ChainError, UserError
+from articles.groups import Group
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.scan import Selection

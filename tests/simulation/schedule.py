@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from articles import average
-from articles.groups import Group
 from articles.chain import Summary
+from articles.groups import Group
 from articles.retry import RetryingStore
 from tests.simulation.chains import LAYOUT
 from tests.simulation.drain import drain

@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -63,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_location(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, elsewhere: Callable[..., Any] | None = None) -> int:
+    """`elsewhere` does the work instead of `articles.export.export.export`, on other machines."""
     from articles.export.export import Means, export
     from articles.export.pool import DEADLINE, Places
 
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     places = Places(*((uri, args.region, args.endpoint_url, DEADLINE) for uri in (source, args.to)))
     means = Means(args.memory, args.processes or os.cpu_count() or 1, args.scratch, args.tolerate)
     with _Phases() as phases:
-        done = export(places.open(), _number(args.snapshot), wanted, means, places, phases)
+        done = (elsewhere or export)(places.open(), _number(args.snapshot), wanted, means, places, phases)
     said = done.manifest
     for one in (*said["damaged"], *said["set_aside"]):
         note(f"left out: {one['key']}: {one['problem']}")

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from articles import tombstones
-from articles.catalog import open_snapshot
+from articles.catalog import Snapshot, open_snapshot
 from articles.errors import ChainError, UserError
 from articles.export import formats, make, manifest, pool
 from articles.export.limits import Limits, divide
 from articles.export.make import Job, Made, Stores
 from articles.export.options import Options
-from articles.export.plan import Part, Plan, make_plan, readings
+from articles.export.plan import Choose, Part, Plan, chosen, make_plan, readings
 from articles.export.pool import Places
 from articles.export.spill import Buckets, Lost
 from articles.training.blocks import Block, File, Groups
@@ -68,9 +68,39 @@ def export(
     """`number` is the snapshot's, None for the newest; `progress` is told of a phase, how many records more it is done
     with, and of how many in all. Raises UserError, ChainError for damage that is not tolerated, StoreError."""
     formats.check_installed(options)
+    formats.check_installed(options)
     limits = divide(means.memory, means.processes, options)
+    begun = begin(stores, number, options, means.tolerate)
+    if isinstance(begun, Exported):
+        return begun
+    with _scratch(means.scratch, begun.plan.fingerprint) as scratch:
+        run = _Run(stores, places, begun.plan, limits, scratch, means.tolerate, progress)
+        done = run.check(begun.there) + run.make(begun.files, begun.missing)
+        return finish(stores, begun, places, done)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is to be done: `files` to be read, parts that are `there` to be checked, others to be made."""
+
+    snapshot: Snapshot
+    plan: Plan
+    files: Sequence[File]
+    there: Sequence[Part]
+
+    @property
+    def missing(self) -> list[Part]:
+        there = set(self.there)
+        return [part for part in self.plan.parts() if part not in there]
+
+
+def begin(
+    stores: Stores, number: int | None, options: Options, tolerate: bool, choose: Choose = chosen
+) -> Begun | Exported:
+    """Raises UserError, and ChainError for damage that is not tolerated."""
     snapshot = open_snapshot(stores.source, stores.source_layout, number)
-    plan, files = make_plan(snapshot, options, tombstones.load(stores.source, stores.source_layout))
+    erased = tombstones.load(stores.source, stores.source_layout)
+    plan, files = make_plan(snapshot, options, erased, choose)
     if (found := manifest.read(stores.to, stores.to_layout)) is not None:
         if found.get("export") == plan.fingerprint:
             return Exported(found, new=False)
@@ -78,20 +108,29 @@ def export(
             f"{stores.to_layout.prefix}/{manifest.NAME} is that of another export (snapshot {found.get('snapshot')}): "
             "give another --to"
         )
-    if snapshot.damaged and not means.tolerate:
+    if snapshot.damaged and not tolerate:
         key, why = snapshot.damaged[0]
         raise ChainError(
             f"snapshot {snapshot.number} leaves out {len(snapshot.damaged):,} damaged files, such as {key}: {why}; "
             "`articles verify` says more; --tolerate exports the rest and names them in the manifest"
         )
-    there = _there(stores, plan)
-    with _scratch(means.scratch, plan.fingerprint) as scratch:
-        run = _Run(stores, places, plan, limits, scratch, means.tolerate, progress)
-        done = run.check(there)
-        done += run.make(files, [part for part in plan.parts() if part not in there])
-        said = manifest.build(snapshot, plan, places.source[0], sorted(done, key=lambda one: one.part.number))
-        manifest.create(stores.to, stores.to_layout, said)
+    return Begun(snapshot, plan, files, _there(stores, plan))
+
+
+def finish(stores: Stores, begun: Begun, places: Places, done: Sequence[Made], **made_by: str) -> Exported:
+    """With the manifest. Raises ChainError where something is missing."""
+    done = sorted(done, key=lambda one: one.part.number)
+    said = manifest.build(begun.snapshot, begun.plan, places.source[0], done) | made_by
+    manifest.create(stores.to, stores.to_layout, said)
     return Exported(said, new=True)
+
+
+def not_tolerated(lost: Lost) -> ChainError:
+    key, why, count = lost
+    return ChainError(
+        f"{key}: {why}, {count:,} records; `articles verify` says what else, a new snapshot leaves the file out; "
+        "--tolerate exports the rest and names it in the manifest"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +173,7 @@ class _Run:
         lost: list[Lost] = []
         for found in self._all(make.read, todo, job, writers):
             if found.lost and not self.tolerate:
-                key, why, count = found.lost[0]
-                raise ChainError(
-                    f"{key}: {why}, {count:,} records; `articles verify` says what else, a new snapshot leaves the "
-                    "file out; --tolerate exports the rest and names it in the manifest"
-                )
+                raise not_tolerated(found.lost[0])
             lost += found.lost
             self.progress("read", found.records, self.plan.records)
         job = replace(job, lost=sorted(lost))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -81,9 +81,19 @@ class Plan:
         return list(accumulate((split.files for split in self.splits[:-1]), initial=0))
 
 
-def make_plan(snapshot: Snapshot, options: Options, erased: Set[bytes]) -> tuple[Plan, list[File]]:
-    """And the files to read, in the snapshot's order. Raises UserError for a snapshot that cannot be exported so."""
-    files = choose(snapshot.files(), Choice(deduplicate=options.deduplicate), snapshot.rows)
+Choose = Callable[[Snapshot, bool], list[File]]
+"""The files to read, in the snapshot's order; with True without the records that newer ones supersede."""
+
+
+def chosen(snapshot: Snapshot, deduplicate: bool) -> list[File]:
+    return choose(snapshot.files(), Choice(deduplicate=deduplicate), snapshot.rows)
+
+
+def make_plan(
+    snapshot: Snapshot, options: Options, erased: Set[bytes], choose: Choose = chosen
+) -> tuple[Plan, list[File]]:
+    """And the files to read. Raises UserError for a snapshot that cannot be exported so."""
+    files = choose(snapshot, options.deduplicate)
     for one in files:
         if one.file.schema > schema.VERSION:
             raise UserError(

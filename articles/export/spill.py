@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,7 @@ class Buckets:
     def file(self, bucket: int, writer: int) -> Path:
         return self.folder / f"{bucket}-{writer}"
 
-    def load(self, bucket: int, writers: int) -> list[Entry]:
+    def load(self, bucket: int, writers: int) -> Iterable[Entry]:
         """What all writers put there, in the order of keys."""
         found: list[Entry] = []
         for writer in range(writers):

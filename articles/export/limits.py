@@ -8,14 +8,15 @@ from typing import Final
 from articles.errors import UserError
 from articles.export.options import MIB, Options
 
-BASE: Final = {"avro": 56 * MIB, "parquet": 200 * MIB}
-"""Resident in each process before it works: the interpreter, the store's client, pyarrow."""
+BASE: Final = {"avro": 56 * MIB, "parquet": 230 * MIB}
+"""Resident in each process beside what it works with: the interpreter and the store's client; for Parquet pyarrow, and
+a row group in Python, in Arrow and compressed."""
 LEAST: Final = 40 * MIB
 """What a process needs to work with: a bucket, blocks, the compressor's tables."""
 ROOMY: Final = 96 * MIB
 """With so much for each, what is left lets more files be stored at a time."""
-COPIES: Final = {"avro": 1.1, "parquet": 2.5}
-"""Of a file while it is stored, or checked."""
+ROOM: Final = 1.1
+"""Of a file's size for one that is stored, or checked: some are larger than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def divide(memory: int, processes: int, options: Options) -> Limits:
     """At most so many processes, one more when they are several: the one that leads. Raises UserError when it is not
     enough for one."""
     base = BASE[options.format]
-    file = int(options.file_size * COPIES[options.format])
+    file = int(options.file_size * ROOM)
     for number in range(processes, 0, -1):
         left = memory - base * (number + (number > 1)) - file
         if left >= LEAST * number:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +61,7 @@ class ParquetWriter:
 def read_metadata(body: bytes) -> Mapping[str, str]:
     """That of a whole file, all of whose pages are checked. Raises ChainError."""
     try:
-        file = pq.ParquetFile(io.BytesIO(body), page_checksum_verification=True)
+        file = pq.ParquetFile(pa.BufferReader(body), page_checksum_verification=True)
         for group in range(file.num_row_groups):
             file.read_row_group(group)
     except (pa.ArrowException, OSError) as error:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from articles import tombstones
+from articles import schema, tombstones
 from articles.errors import ChainError, UserError
-from articles.export import plan
 from articles.export.limits import divide
 from articles.export.options import LARGEST_FILE, MIB, Options
 from articles.keys import Layout
@@ -112,7 +111,7 @@ def test_files_that_miss_records_get_no_manifest(bucket: Repeated, tmp_path: Pat
 
 
 def test_a_newer_schema_is_not_cut_down(bucket: Repeated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan.schema, "VERSION", 0)
+    monkeypatch.setattr(schema, "VERSION", 0)
     with pytest.raises(UserError, match="export with a newer version"):
         Run(bucket, tmp_path)(OPTIONS)
 

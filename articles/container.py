@@ -151,16 +151,19 @@ def read_header(data: bytes) -> Header:
 
 
 def read_blocks(data: bytes, header: Header) -> Iterator[Block]:
-    """The blocks as stored; raises ChainError when one is cut short or its sync marker is not the header's."""
-    source = io.BytesIO(data)
+    """The blocks as stored, views of `data`; raises ChainError when one is cut short or its sync marker is not the
+    header's."""
+    source, whole = io.BytesIO(data), memoryview(data)
     source.seek(header.size)
-    while source.tell() < len(data):
-        where = source.tell()
-        count = _read_long(source)
-        block = Block(count, _take(source, _read_long(source)))
+    while (where := source.tell()) < len(data):
+        count, size = _read_long(source), _read_long(source)
+        start = source.tell()
+        if not 0 <= size <= len(data) - start:
+            raise Truncated(f"the file ends inside a block of {size} bytes at byte {start}")
+        source.seek(start + size)
         if _take(source, SYNC_BYTES) != header.sync:
             raise ChainError(f"the block at byte {where} does not end in the file's sync marker")
-        yield block
+        yield Block(count, whole[start : start + size])
 
 
 def encode_long(value: int) -> bytes:

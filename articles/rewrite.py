@@ -26,8 +26,8 @@ from articles.walk import OffLine, OnLine, Walk, Why
 
 PART_LINKS: Final = 1000
 """As many files are looked at again, at most, after a crash."""
-WORKERS: Final = 16
-WINDOW: Final = 32
+WORKERS: Final = 32
+WINDOW: Final = 64
 SHOWN: Final = 50
 
 

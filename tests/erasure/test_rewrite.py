@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from articles import ArticleDataset, location
 from articles import rewrite as module
+from articles.catalog.build import build
 from articles.chain import Link
 from articles.container import read_blocks, read_header
+from articles.errors import UserError
+from articles.scan import Selection
 from tests.erasure import kit
 from tests.erasure.kit import ERASED, NEW, OLD, STEPS, THIRD, Step, Story, bury, check, rewritten
-from tests.fakes import AFTER, BEFORE, Hook
+from tests.fakes import AFTER, BEFORE, FakeClock, Hook
+from tests.training.kit import Bucket, ids
 
 
 class Crash(Exception):
@@ -139,3 +145,17 @@ def killing(calls: int, when: str) -> Hook:
             raise Crash
 
     return hook
+
+
+def test_training_on_the_new_prefix_sees_what_it_saw_beside_the_tombstones() -> None:
+    bucket = Bucket([[(9, 4), (8, 3)], [(5, 2)]])
+    bury(bucket.memory, ["a-2-0", "a-9-0", *(f"a-{number}-0" for number in range(18, 23))])
+    seen = ids(bucket.open())
+    rewritten(bucket.memory)
+    build(bucket.store, NEW, Selection(), FakeClock())
+    with mock.patch.object(location, "open_uri", return_value=(bucket.store, NEW)):
+        dataset = ArticleDataset("memory://new", tolerate=0)
+    assert ids(dataset) == seen
+    assert len(dataset) == len(seen) == 15
+    with pytest.raises(UserError, match="another sequence"):
+        dataset.load_state_dict(bucket.open().state_dict())

@@ -60,7 +60,7 @@ case ${1:-} in
         cd "$root"
         export ARTICLES_TEST_READERS=1
         shift
-        exec "$python" -P -m pytest "$@" tests/readers
+        exec "$python" -P -m pytest "$@" tests/readers tests/jobs
         ;;
     containers)
         if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then

@@ -25,11 +25,13 @@ from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from pyspark.sql import SparkSession, Window
 from pyspark.sql.functions import collect_list, desc, row_number
 
+from articles import cli
 from articles.catalog import CatalogFile, Snapshot
 from articles.commands import export as command
 from articles.errors import ChainError, StoreError, StoreRefused, UserError
@@ -133,7 +135,7 @@ class Work:
         """Errors that another try does not mend are answers."""
         try:
             return function(job, self.places.open(), 0, self.plan.parts()[part])
-        except (UserError, ChainError, StoreRefused) as error:
+        except (UserError, StoreRefused) as error:
             return error
 
 
@@ -249,20 +251,26 @@ def _scratch() -> Iterator[Path]:
 
 
 def _hadoop(uri: str) -> str:
-    """As Hadoop's file systems name it."""
+    """As Hadoop's file systems name it: without escapes."""
     if not is_remote(uri):
-        return Path(uri.removeprefix("file://")).resolve().as_uri()
+        return f"file://{Path(unquote(urlsplit(uri).path) if ':' in uri else uri).resolve()}"
     return uri.rstrip("/").replace("s3://", "s3a://", 1)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("export.py", description="`articles export` on Spark: the same files.")
+    """Exit status as of `articles`."""
+    parser = argparse.ArgumentParser(
+        "export.py",
+        description="`articles export` on Spark: the same files. Spark's settings say what it may take: --memory,\n"
+        "--processes and --scratch change nothing.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_arguments(parser)
     try:
         return command.run(parser.parse_args(), export)
-    except (UserError, ChainError, StoreError) as error:
+    except (UserError, StoreError) as error:
         note(f"export.py: {error}")
-        return 2 if isinstance(error, UserError) else 1
+        return cli.WRONG if isinstance(error, ChainError) else cli.MISTAKE
 
 
 if __name__ == "__main__":

@@ -29,9 +29,10 @@ BENCHMARKS: Final = {
     "start": "a worker's first records, and its next ones after it was killed: seconds",
     "commands": "`articles average`, `verify` and `files` over 10,000 objects, against listing alone",
     "training": "the training reader against LitData, MosaicML, HF datasets, WebDataset and fastavro, local and in S3",
+    "export": "a shuffled export on one machine: speed, memory, size of each profile, against a plain PySpark job",
 }
-NAMED_ONLY: Final = ("training",)
-"""What is compared with takes 5 GB of disk."""
+NAMED_ONLY: Final = ("training", "export")
+"""What is compared with takes 5 GB of disk; an export's source and scratch folder take 10."""
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 
 
@@ -90,7 +91,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def page_of(name: str) -> Path:
-    return DOCS / ("training.md" if name == "training" else "performance.md")
+    return DOCS / (f"{name}.md" if name in NAMED_ONLY else "performance.md")
 
 
 def _unnamed() -> list[str]:

@@ -36,6 +36,8 @@ UNITS: Final[Mapping[str, str]] = {
     "sequential": "samples/s",
     "shuffled": "samples/s",
     "random access": "samples/s",
+    "CPU, sequential": "µs a sample",
+    "CPU, shuffled": "µs a sample",
     "start to first sample": "ms",
     "first sample in a running process": "ms",
     "resume": "ms",
@@ -58,7 +60,7 @@ def results(figures: Figures, orders: Mapping[str, Quality]) -> list[Result]:
     for measure, sides in {**figures, **_mixed(orders)}.items():
         what = measure.rpartition(", ")[0] or measure
         unit = UNITS[what]
-        scale = {"ms": 1e3, "MB": 1e-6}.get(unit, 1.0)
+        scale = {"ms": 1e3, "MB": 1e-6, "µs a sample": 1e6}.get(unit, 1.0)
         of_ours = _goal_of_ours(what)
         for side, value in sides.items():
             if side != OURS:

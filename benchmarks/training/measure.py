@@ -88,12 +88,14 @@ class Measurement:
         reader, out = READERS[name], self._folder / "order"
         answer = side.ask("epoch", shuffle=False, out=str(out))
         yield "sequential", answer["count"] / answer["seconds"]
+        yield "CPU, sequential", answer["cpu"] / answer["count"]
         if not number:
             self._check(name, _ids(out))
         yield "first sample in a running process", side.ask("first", shuffle=False)["seconds"]
         if reader.shuffles:
             answer = side.ask("epoch", shuffle=True, out=str(out))
             yield "shuffled", answer["count"] / answer["seconds"]
+            yield "CPU, shuffled", answer["cpu"] / answer["count"]
             if not number and where == LOCAL:
                 self.orders[name] = quality([self._source[article] for article in _ids(out)])
         if reader.random and where == LOCAL:

@@ -111,8 +111,10 @@ def digest(blocks: Iterable[Block]) -> str:
 def assemble(
     key: str, schema: Mapping[str, Any], codec: str, metadata: Mapping[str, bytes], blocks: Iterable[Block]
 ) -> bytes:
-    """The whole file."""
-    return join(key, {"avro.schema": json.dumps(schema).encode(), "avro.codec": codec.encode(), **metadata}, blocks)
+    """The whole file. One without blocks says codec `null`: Polars takes an empty file of another one for damaged."""
+    blocks = list(blocks)
+    named = codec if blocks else "null"
+    return join(key, {"avro.schema": json.dumps(schema).encode(), "avro.codec": named.encode(), **metadata}, blocks)
 
 
 def join(key: str, entries: Mapping[str, bytes], blocks: Iterable[Block]) -> bytes:

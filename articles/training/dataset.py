@@ -180,10 +180,10 @@ class ArticleDataset:
         return dict(sample)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For loader workers: what was read of the catalogue goes along, what is open does not."""
-        state = self.state_dict()
+        """For loader workers: what was read of the catalogue goes along, what is open does not. A copy begins where
+        iterating would begin here."""
         opened: dict[str, Any] = {"_source": None, "_reading": None, "_single": None, "_recent": {}}
-        return {**self.__dict__, **opened, "_resume": state["position"]}
+        return {**self.__dict__, **opened}
 
     def _open_source(self) -> Source:
         """The one of this process."""

@@ -232,15 +232,6 @@ def test_java_reads_zstandard_with_the_package_for_it(stored: Stored, jars: Path
         java(stored, "ReadArticles", maven.but(jars, "zstd-"), BUCKET, IN_ZSTD, output)
 
 
-def test_polars_takes_a_file_without_records_for_a_damaged_one(read: Reader, stored: Stored) -> None:
-    """Should it read them one day, the page's snippet and table become simpler."""
-    assert not can("Polars", "files without records")
-    empty = next(key for key, records in stored.links.items() if not records)
-    file = stored.copy / BUCKET / empty
-    with pytest.raises(Failed, match="OutOfSpec"):
-        read("Polars", snippet=f"import polars as pl\npl.read_avro({str(file)!r})")
-
-
 @pytest.mark.parametrize(
     "reader, snippet",
     [

@@ -7,12 +7,15 @@ import logging
 import pickle
 from itertools import chain, pairwise
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from articles import location
 from articles.errors import ChainError, UserError
+from articles.keys import Layout
 from tests.articles.builder import DAY, MORNING, Article, Chain, articles, name
 from tests.training.kit import Bucket, ids, layouts
 
@@ -239,12 +242,19 @@ def test_an_epoch_that_is_over_stays_over_and_the_next_one_is_whole() -> None:
     assert ids(dataset) == first
 
 
-def test_a_dataset_can_be_pickled() -> None:
-    dataset = Bucket(FOUR).open(shuffle=True)
-    iterator = iter(dataset)
-    next(iterator)
-    copy = pickle.loads(pickle.dumps(dataset))
-    assert copy.state_dict() == dataset.state_dict()
+def test_a_copy_begins_where_the_dataset_would() -> None:
+    bucket = Bucket(FOUR)
+    dataset = bucket.open(shuffle=True)
+    whole = ids(dataset)
+    with mock.patch.object(location, "open_uri", return_value=(bucket.store, Layout("articles"))):
+        assert ids(pickle.loads(pickle.dumps(dataset))) == whole
+        iterator = iter(dataset)
+        for _ in range(3):
+            next(iterator)
+        dataset.load_state_dict(dataset.state_dict())
+        copy = pickle.loads(pickle.dumps(dataset))
+        assert copy.state_dict() == dataset.state_dict()
+        assert ids(copy) == ids(dataset) == whole[3:]
 
 
 @pytest.mark.parametrize(

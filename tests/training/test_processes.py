@@ -86,6 +86,7 @@ def test_a_spawned_process_goes_on_where_the_dataset_was(bucket: S3ObjectStore) 
     iterator = iter(dataset)
     for _ in range(7):
         next(iterator)
+    dataset.load_state_dict(dataset.state_dict())
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(ids, (pickle.loads(pickle.dumps(dataset)),)) == whole[7:]
 

@@ -18,6 +18,8 @@ usage: ./run_benchmarks.sh [NAME…] [OPTION…]   all benchmarks, or those name
   commands   `articles average`, `verify` and `files` over 10,000 objects, against listing alone
   training   the training reader against LitData, MosaicML, HF datasets, WebDataset and fastavro, local and in S3
              (only when it is named: the other readers take 5 GB of disk)
+  export     a shuffled export on one machine: speed, memory, size of each profile, against a plain PySpark job
+             (only when it is named: takes 10 GB of disk, Java, and Maven once)
 
   --json FILE   write the results there, - for standard output     --quick   less work: a look, not a measurement
   --docs        put tables and plots into docs/                    --list    the benchmarks, one a line
@@ -38,6 +40,9 @@ esac
 set_up benchmarks
 case " $* " in
     *' training '*) set_up peers ;;
+esac
+case " $* " in
+    *' export '*) set_up readers ;;
 esac
 cd "$root"
 exec "$python" -P -m benchmarks "$@"

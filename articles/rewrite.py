@@ -8,13 +8,13 @@ workers may go on writing to the old prefix until the last run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
 from articles import __version__, rewrite_manifest, tombstones
-from articles.chain import ShardName, State, Totals
+from articles.chain import ShardName, Totals
 from articles.clock import Clock
 from articles.errors import ChainError, UserError
 from articles.position import ZERO
@@ -102,13 +102,13 @@ class _Run:
     def all(self, plan: Plan) -> Rewritten:
         layout = self._source.layout
         self._copy_missing(layout.tombstones, (".json",))
-        self._copy_missing(layout.roots, (ZERO.padded,))
         done = rewrite_manifest.read_done(self._target.store, self._target.layout)
-        before = dict(done.chains)
-        known = Done(done.parts, done.sums, before, done.through)
+        known = replace(done, chains=dict(done.chains))
+        walk = _walk(self._source, known)
+        self._copy_missing(layout.roots, (ZERO.padded,))  # after the walk has listed them
         found = Rewritten(plan, done.sums, strangers=self._strangers)
         part = Part()
-        for copied in many(self._rewriter, self._steps(_walk(self._source, known)), WORKERS, WINDOW):
+        for copied in many(self._rewriter, self._steps(walk), WORKERS, WINDOW):
             _add(part, copied)
             found.files += 1
             found.unclear += copied.unclear[: SHOWN - len(found.unclear)]
@@ -177,15 +177,14 @@ class _Run:
                 raise ChainError(f"{step.key} does not belong to the chains of the new prefix: run `articles verify`")
             found += step.answer.summary.totals
             files += 1
+        sums = done.sums
         for shard, line in walk.lines.items():
             if line.state != done.chains.get(shard, line.root.state):
                 raise ChainError(
                     f"the new prefix has the chain of {shard} up to {line.state}: does a worker write to it?"
                 )
-        written = done.sums.left - known.sums.left
-        if (found, files) != (written, done.sums.files - known.sums.files) or done.sums.before - done.sums.erased != (
-            done.sums.left
-        ):
+        written = sums.left - known.sums.left
+        if (found, files) != (written, sums.files - known.sums.files) or sums.before - sums.erased != sums.left:
             raise ChainError(f"{files} new files with {found} lie in the new prefix, {written} were to be written")
 
 
@@ -209,7 +208,7 @@ def _walk(place: Place, known: Done) -> Walk[LinkObject]:
 def _add(part: Part, copied: Copied) -> None:
     link, left = copied.link, copied.link.totals
     part.sums += Sums(copied.before, copied.before - left, left, 1, bool(copied.changed), len(copied.unclear))
-    part.chains[link.shard] = State(link.after.position, link.after.page)
+    part.chains[link.shard] = link.after
     part.through = max(part.through, copied.key)
     part.unclear += copied.unclear
     if copied.changed:

@@ -14,7 +14,7 @@ from articles import container
 from articles.avro import pieces
 from articles.budget import Budget
 from articles.catalog.examine import ID_BYTES, Columns, scan
-from articles.chain import Erasure, Link, State, Totals
+from articles.chain import Erasure, Link, Totals
 from articles.container import Block, Header
 from articles.errors import ChainError
 from articles.keys import Layout
@@ -38,17 +38,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """`key` is below the prefix. `before` is what the link held, `left` what it holds in the new prefix."""
+    """A link as it is in the new prefix, by its key below that. `before` is what it held in the old one."""
 
     key: str
     link: Link
     before: Totals
     unclear: Sequence[Unclear]
     changed: Changed | None
-
-    @property
-    def after(self) -> State:
-        return self.link.after
 
 
 class Rewriter:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from unittest import mock
@@ -71,6 +72,21 @@ def test_killed_at_any_point_and_while_links_come(
     check(story.memory, erased)
 
 
+@given(STEPS, STEPS, ERASED, st.integers(0, 80))
+@example([STEP], [Step(1, [("id-0", True)])], {"id-0"}, 7)
+@settings(max_examples=60, deadline=None)
+def test_links_and_shards_that_come_while_it_runs(
+    steps: list[Step], more: list[Step], erased: set[str], calls: int
+) -> None:
+    story = Story().play(steps)
+    bury(story.memory, erased)
+    story.memory.hook = at_call(calls, lambda: story.play(more))
+    rewritten(story.memory)
+    story.memory.hook = None
+    rewritten(story.memory)
+    check(story.memory, erased)
+
+
 @given(STEPS, ERASED, st.integers(0, 80), st.sampled_from([BEFORE, AFTER]))
 @settings(max_examples=40, deadline=None)
 def test_a_killed_run_leaves_nothing_but_what_an_undisturbed_one_makes(
@@ -134,6 +150,17 @@ def test_what_holds_nothing_to_erase_keeps_its_blocks_and_the_rest_of_its_header
 
 def link(body: bytes) -> Link:
     return Link.from_metadata("", read_header(body).metadata)
+
+
+def at_call(number: int, act: Callable[[], object]) -> Hook:
+    """Act once, in the middle of that call."""
+    count = itertools.count()
+
+    def hook(_at: str, _operation: str, _key: str) -> None:
+        if next(count) == number:
+            act()
+
+    return hook
 
 
 def killing(calls: int, when: str) -> Hook:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,11 +81,14 @@ class AvroWriter:
     def finish(self, metadata: Metadata) -> bytes:
         if self._held:
             self._block()
-        entries = {name: value.encode() for name, value in metadata.items()}
-        entries["articles.digest"] = self._digest.hexdigest().encode()
+        # As in `container.assemble`: Polars takes an empty file of a codec for damaged.
+        codec = self._codec if self._file.tell() else "null"
+        said = {"avro.schema": json.dumps(schema.ARTICLE), "avro.codec": codec, **metadata}
+        said["articles.digest"] = self._digest.hexdigest()
+        entries = {name: value.encode() for name, value in said.items()}
         whole = self._path.with_suffix(".avro")
         with self._file, whole.open("wb") as file:
-            file.write(container.assemble(self._key, schema.ARTICLE, self._codec, entries, []))
+            file.write(container.join(self._key, entries, []))
             self._file.seek(0)
             shutil.copyfileobj(self._file, file, COPIED)
         self._path.unlink()

@@ -6,18 +6,19 @@ import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from articles import container, schema
-from articles.chain import Totals
+from articles.chain import State, Totals
 from articles.errors import ChainError, UserError
 from articles.folder import FolderStore
 from articles.keys import Layout
 from articles.position import Position
 from articles.verify import Checks, verify
 from articles.verify_ledger import Ledger
-from tests.articles.builder import Article, Chain
+from tests.articles.builder import Article, Chain, name
 from tests.erasure import kit
 from tests.erasure.kit import NEW, OLD, Step, Story, bury, check, rewritten
 from tests.fakes import MemoryStore, Stored
@@ -86,6 +87,42 @@ def test_metadata_that_contradict_the_header(memory: MemoryStore) -> None:
         rewritten(memory)
 
 
+@pytest.mark.parametrize(
+    "changed, said",
+    [
+        ({"totals": Totals(3, 1, 10)}, "3 records with 9 words, its header says 3 with 10"),
+        ({"totals": Totals(3, 2, 9)}, "another number of records"),
+        ({"blocks": ((1, 40), (2, 20))}, "cut or changed"),
+        ({"dead_letter_key": "elsewhere/dead-letter/x.avro"}, "of another link"),
+        ({"shard": name(7)}, "its key not"),
+        ({"after": State(Position.parse("4:0"), "2025-06-19")}, "metadata contradicts"),
+    ],
+)
+def test_a_header_that_does_not_say_the_truth(changed: dict[str, Any], said: str) -> None:
+    memory = MemoryStore()
+    chain = Chain(memory)
+    chain.root()
+    records = [Article(1), Article(2), Article(3), Article(4, None)]
+    made = chain.seal(records, **changed)
+    true = made.link.summary if "totals" in changed else chain.seal(records).link.summary
+    memory.create(made.key, made.body, true.to_attributes())
+    bury(memory, ["a-1-0"])
+    with pytest.raises(ChainError, match=said):
+        rewritten(memory)
+    assert memory.keys(NEW.data) == []
+
+
+def test_a_block_index_that_does_not_say_the_truth() -> None:
+    memory = MemoryStore()
+    chain = Chain(memory)
+    chain.root()
+    (first, size), (second, other) = chain.seal([Article(1), Article(2), Article(3)]).link.blocks
+    chain.link([Article(1), Article(2), Article(3)], blocks=((second, size), (first, other)))
+    bury(memory, ["a-1-0"])
+    with pytest.raises(ChainError, match="block index"):
+        rewritten(memory)
+
+
 def test_damaged_dead_letters(memory: MemoryStore) -> None:
     key = memory.keys(OLD.dead_letters)[0]
     memory.objects[key].body = memory.objects[memory.keys(OLD.dead_letters)[1]].body
@@ -124,6 +161,23 @@ def test_a_link_of_somebody_else_in_the_target(memory: MemoryStore) -> None:
     rewritten(memory)
     memory.objects[NEW.whole(OLD.inside(key))] = memory.objects.pop(NEW.whole(OLD.inside(memory.keys(OLD.data)[0])))
     del memory.objects[NEW.rewritten_key(1)]
+    with pytest.raises(ChainError, match="somebody else"):
+        rewritten(memory)
+
+
+def test_a_changed_link_of_somebody_else_in_the_target(memory: MemoryStore) -> None:
+    """It is whole, and of another rewrite."""
+    bury(memory, ["id-1"])
+    rewritten(memory, target=Layout("else"))
+    for key in memory.keys(OLD.tombstones)[:1]:
+        del memory.objects[key]
+    key = OLD.inside(memory.keys(OLD.data)[0])
+
+    def hook(when: str, operation: str, asked: str) -> None:
+        if (when, operation, asked) == ("after", "create", NEW.rewritten_key(0)):
+            memory.objects[NEW.whole(key)] = memory.objects[f"else/{key}"]
+
+    memory.hook = hook
     with pytest.raises(ChainError, match="somebody else"):
         rewritten(memory)
 

@@ -130,6 +130,21 @@ def test_a_second_erasure_adds_up(steps: list[Step], more: list[Step], first: se
     assert original == kit.totals(memory, OLD)
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_another_run_asks_for_nothing_again(ended: bool) -> None:
+    story = Story().play([Step(0, [("id-0", True)], turns=ended and number > 1) for number in range(5)])
+    memory = story.memory
+    bury(memory, {"id-0"})
+    memory.create(f"{OLD.replayed}/dt=2025-06-16/a-1.put", b"", {})
+    rewritten(memory)
+    assert len(memory.keys(NEW.rewritten_key(0)[:-15])) == 1 + 3
+    memory.log.clear()
+    rewritten(memory)
+    assert memory.effects("create") == []
+    links = {key for layout in (OLD, NEW) for key in memory.keys(layout.data)}
+    assert [effect for effect in memory.log if effect.key in links] == []
+
+
 def test_what_holds_nothing_to_erase_keeps_its_blocks_and_the_rest_of_its_header() -> None:
     memory = Story().play([STEP, Step(0, [("id-3", True), ("id-4", True), ("id-5", False)])]).memory
     bury(memory, {"id-0"})

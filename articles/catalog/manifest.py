@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from articles.catalog.segment import Segment
@@ -14,6 +15,7 @@ from articles.groups import Group, Groups
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.scan import Selection
+from articles.store import ObjectInfo
 
 FORMAT: Final = 1
 
@@ -133,19 +135,31 @@ class Manifest:
 
 def numbers(store: RetryingStore, layout: Layout) -> Sequence[int]:
     """The snapshots that there are, in order."""
-    found = []
-    for item in store.list(layout.catalog):
-        if item.key > f"{layout.catalog}/:":  # behind the digits: segments and rows
-            break
-        number = layout.parse_snapshot(item.key)
-        if number is not None:
-            found.append(number)
-    return found
+    return list(_snapshots(store.list(layout.catalog), layout))
 
 
 def newest(store: RetryingStore, layout: Layout) -> Manifest | None:
     found = numbers(store, layout)
     return load(store, layout, found[-1]) if found else None
+
+
+def newest_and_segments(store: RetryingStore, layout: Layout, few: int) -> tuple[int | None, Sequence[str]]:
+    """The newest snapshot's number, and the segments that lie there when these are few: with the same request, so that
+    who reads the snapshot need not wait for the manifest to ask for them."""
+    listing = store.list(layout.catalog)
+    found = list(_snapshots(listing, layout))
+    folder = f"{layout.catalog}/segments/"
+    names = [item.key for item in islice(listing, 2 * few) if item.key.startswith(folder)]
+    return (found[-1] if found else None), (names if len(names) <= few else ())
+
+
+def _snapshots(listing: Iterator[ObjectInfo], layout: Layout) -> Iterator[int]:
+    for item in listing:
+        if item.key > f"{layout.catalog}/:":  # behind the digits: segments and rows
+            break
+        number = layout.parse_snapshot(item.key)
+        if number is not None:
+            yield number
 
 
 def load(store: RetryingStore, layout: Layout, number: int) -> Manifest:

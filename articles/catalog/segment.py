@@ -133,14 +133,19 @@ class SegmentWriter:
         self._links, self._records, self._words, self._bytes = [], 0, 0, 0
 
 
-def read_segment(store: RetryingStore, layout: Layout, segment: Segment) -> Iterator[dict[str, Any]]:
-    """The records of `LINK`, in the order of keys. Raises ChainError when the file is not the one that was written."""
-    return _records(_read(store, layout.segment_key(segment.name), segment.digest))
+def read_segment(
+    store: RetryingStore, layout: Layout, segment: Segment, data: bytes | None = None
+) -> Iterator[dict[str, Any]]:
+    """The records of `LINK`, in the order of keys; `data` is the file where that has been read. Raises ChainError when
+    the file is not the one that was written."""
+    key = layout.segment_key(segment.name)
+    return _records(_checked(key, data or store.read(key), segment.digest))
 
 
 def read_rows(store: RetryingStore, layout: Layout, segment: Segment) -> Iterator[dict[str, Any]]:
     """The records of `ROWS`, in the order of keys; raises ChainError likewise."""
-    return _records(_read(store, layout.rows_key(segment.name), segment.rows_digest))
+    key = layout.rows_key(segment.name)
+    return _records(_checked(key, store.read(key), segment.rows_digest))
 
 
 def numbers(data: bytes, kind: str = "I") -> array[int]:
@@ -175,8 +180,7 @@ def encode(schema: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
-def _read(store: RetryingStore, key: str, expected: str) -> bytes:
-    data = store.read(key)
+def _checked(key: str, data: bytes | None, expected: str) -> bytes:
     if data is None:
         raise ChainError(f"{key}, which a snapshot needs, is gone; nothing below catalog/ may be deleted by hand")
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
 from sys import intern
@@ -20,6 +21,8 @@ from articles.scan import many
 
 WORKERS: Final = 8
 WINDOW: Final = 16
+EARLY: Final = 4
+"""Where there are no more segments they are read beside the manifest, not after it: one answer less to wait for."""
 ROWS_WORKERS: Final = 2
 ROWS_WINDOW: Final = 3
 """Of those, whole files wait in memory."""
@@ -56,8 +59,13 @@ class Rows:
 
 
 class Snapshot:
-    def __init__(self, store: RetryingStore, layout: Layout, found: Manifest) -> None:
+    """`read` holds segments that have been read already, by their key."""
+
+    def __init__(
+        self, store: RetryingStore, layout: Layout, found: Manifest, read: Mapping[str, bytes | None] | None = None
+    ) -> None:
         self._store, self._layout = store, layout
+        self._read = read or {}
         self.manifest = found
 
     @property
@@ -84,7 +92,8 @@ class Snapshot:
         whatever builds they came from."""
 
         def read(segment: Segment) -> list[CatalogFile]:
-            found = read_segment(self._store, self._layout, segment)
+            data = self._read.get(self._layout.segment_key(segment.name))
+            found = read_segment(self._store, self._layout, segment, data)
             return [_file(self._layout, record) for record in found if record["good"]]
 
         parts = list(many(read, self.manifest.segments, WORKERS, WINDOW))
@@ -124,10 +133,15 @@ class Snapshot:
 
 def open_snapshot(store: RetryingStore, layout: Layout, number: int | None = None) -> Snapshot:
     """That snapshot, or the newest. Raises UserError when there is none."""
-    found = manifest.newest(store, layout) if number is None else manifest.load(store, layout, number)
-    if found is None:
-        raise UserError(f"there is no snapshot under {layout.prefix!r} yet: run `articles catalog build`")
-    return Snapshot(store, layout, found)
+    keys: Sequence[str] = ()
+    if number is None:
+        number, keys = manifest.newest_and_segments(store, layout, EARLY)
+        if number is None:
+            raise UserError(f"there is no snapshot under {layout.prefix!r} yet: run `articles catalog build`")
+    with ThreadPoolExecutor(1 + EARLY) as pool:
+        early = {key: pool.submit(store.read, key) for key in keys}
+        found = manifest.load(store, layout, number)
+        return Snapshot(store, layout, found, {key: one.result() for key, one in early.items()})
 
 
 def _push(waiting: list[tuple[str, int, Any, Iterator[Any]]], number: int, rest: Iterator[Any]) -> None:

@@ -12,10 +12,14 @@ _B = TypeVar("_B")
 _END: Final = object()
 
 
-def ahead(function: Callable[[_A], _B], items: Iterable[_A], threads: int, window: int) -> Iterator[_B]:
-    """The results in the order of the items, of which up to `window` are taken before their turn; an exception comes in
-    its turn too. Threads take items in rotation, through queues of their own: an executor's futures take ten times as
-    long, more than what it takes to inflate a block."""
+def ahead(
+    function: Callable[[_A], _B], items: Iterable[_A], threads: int, window: int, first: int | None = None
+) -> Iterator[_B]:
+    """The results in the order of the items, of which up to `window` are taken before their turn, `first` of them
+    before the first result and two more with each one after it; an exception comes in its turn too.
+
+    Threads take items in rotation, through queues of their own: an executor's futures take ten times as long, more than
+    what it takes to inflate a block."""
     stopped = threading.Event()
     given: list[SimpleQueue[object]] = [SimpleQueue() for _ in range(threads)]
     done: list[SimpleQueue[tuple[_B | None, BaseException | None]]] = [SimpleQueue() for _ in range(threads)]
@@ -34,16 +38,17 @@ def ahead(function: Callable[[_A], _B], items: Iterable[_A], threads: int, windo
         return found  # type: ignore[return-value]
 
     started = 0
-    asked = 0
+    asked = came = 0
     try:
         for asked, item in enumerate(items, 1):
             if started < threads:
                 threading.Thread(target=work, args=(given[started], done[started]), daemon=True).start()
                 started += 1
             given[(asked - 1) % threads].put(item)
-            if asked >= window:
-                yield result(asked - window)
-        for number in range(max(0, asked - window + 1), asked):
+            if asked - came >= min(window, (first or window) + came):
+                yield result(came)
+                came += 1
+        for number in range(came, asked):
             yield result(number)
     finally:
         stopped.set()

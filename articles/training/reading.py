@@ -16,8 +16,8 @@ from articles.training.plan import Share, Window, epoch
 
 Sample = dict[str, Any]
 
-WINDOW_BYTES: Final = 10 << 20
-"""Compressed bytes of the blocks whose samples are shuffled among each other: some 25 MiB of articles."""
+WINDOW_BYTES: Final = 8 << 20
+"""Compressed bytes of the blocks whose samples are shuffled among each other: some 20 MiB of articles."""
 AHEAD_BYTES: Final = 4 << 20
 """Compressed bytes that are fetched before they are asked for, and wait inflated."""
 
@@ -132,7 +132,7 @@ class Reading:
             fetched = ahead(self._fetch, bundles, access.threads, access.within(groups))
         else:
             read = ([(index, groups.read(source, group)) for group, index in bundle] for bundle in bundles)
-            fetched = ahead(self._inflate, read, access.threads, access.within(groups))
+            fetched = ahead(self._inflate, read, access.threads, access.within(groups), access.threads)
         return chain.from_iterable(fetched)
 
     def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block | Damage]]]:

@@ -49,6 +49,12 @@ def make(folder: Path, records: int) -> None:
     build(store, layout, Selection(), SystemClock())
 
 
+def encoded(shard_id: str = "shardId-000000000000") -> Iterator[bytes]:
+    """Such articles as records of a file, endless."""
+    for number, article in enumerate(_made()):
+        yield encode_article(_record(article, shard_id, number))
+
+
 def _made() -> Iterator[dict[str, Any]]:
     random = Random(7)
     known: list[dict[str, Any]] = []
@@ -60,29 +66,36 @@ def _made() -> Iterator[dict[str, Any]]:
         yield {**one, "article_id": f"{random.getrandbits(128):032x}", "content": shuffled(one["content"], random)}
 
 
+def _record(article: dict[str, Any], shard_id: str, number: int) -> dict[str, Any]:
+    return {
+        "article_id": article["article_id"],
+        "title": article.get("title"),
+        "author": None,
+        "publish_date": None,
+        "content": article["content"],
+        "word_count": len(article["content"].split()),
+        "shard_id": shard_id,
+        "sequence_number": _sequence(number),
+        "sub_sequence_number": 0,
+        "arrival_timestamp": ARRIVAL + number,
+        "extra": None,
+    }
+
+
+def _sequence(number: int) -> str:
+    return f"4965{number:052d}"
+
+
 def _link(
     store: RetryingStore, layout: Layout, shard: ShardName, before: State, few: list[dict[str, Any]], first: int
 ) -> State:
     blocks: list[Block] = []
     held: list[bytes] = []
     size = words = 0
-    positions = [Position.of(f"4965{first + number:052d}", 0) for number in range(len(few))]
-    for number, (article, position) in enumerate(zip(few, positions, strict=True)):
-        counted = len(article["content"].split())
-        words += counted
-        record = {
-            "article_id": article["article_id"],
-            "title": article.get("title"),
-            "author": None,
-            "publish_date": None,
-            "content": article["content"],
-            "word_count": counted,
-            "shard_id": shard.shard,
-            "sequence_number": position.sequence,
-            "sub_sequence_number": 0,
-            "arrival_timestamp": ARRIVAL + first + number,
-            "extra": None,
-        }
+    positions = [Position.of(_sequence(first + number), 0) for number in (0, len(few) - 1)]
+    for number, article in enumerate(few):
+        record = _record(article, shard.shard, first + number)
+        words += record["word_count"]
         held.append(encode_article(record))
         size += len(held[-1])
         if size >= BLOCK_BYTES or number == len(few) - 1:

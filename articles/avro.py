@@ -34,12 +34,14 @@ def decode_dead_letters(block: bytes, count: int, written: bytes | None = None) 
 
 def pieces(block: bytes, count: int, written: bytes) -> Iterator[tuple[Avro, bytes]]:
     """Each record of one uncompressed block with the fields of the schema in the file's header, whichever that is, and
-    the bytes that it takes there. Raises what fastavro raises for bytes that are none."""
+    the bytes that it takes there. Raises ChainError for bytes behind them, and what fastavro raises for bytes that are
+    none."""
     writer, source = _parsed(written), io.BytesIO(block)
     for _ in range(count):
         start = source.tell()
         record = _plain(fastavro.schemaless_reader(source, writer, None))
         yield record, block[start : source.tell()]
+    _check_end(source, block, count)
 
 
 def read_container(source: IO[bytes]) -> Iterator[Avro]:
@@ -58,6 +60,10 @@ def _decode(today: Any, block: bytes, count: int, written: bytes | None) -> Iter
             yield _plain(fastavro.schemaless_reader(source, writer, reader))
         except SchemaResolutionError as error:
             raise ChainError(f"the file's schema is not one that this version can read: {error}") from error
+    _check_end(source, block, count)
+
+
+def _check_end(source: IO[bytes], block: bytes, count: int) -> None:
     if left := len(block) - source.tell():
         raise ChainError(f"{left:,} bytes are left over behind {count} records")
 

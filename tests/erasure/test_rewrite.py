@@ -141,6 +141,7 @@ def test_another_run_asks_for_nothing_again(ended: bool) -> None:
     memory.log.clear()
     rewritten(memory)
     assert memory.effects("create") == []
+    assert [effect for effect in memory.effects("head") if "found" in effect] == []
     links = {key for layout in (OLD, NEW) for key in memory.keys(layout.data)}
     assert [effect for effect in memory.log if effect.key in links] == []
 

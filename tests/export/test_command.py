@@ -25,13 +25,13 @@ from tests.articles.builder import Article, Chain, name
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
-RECORDS = 2400
+RECORDS = 1200
 Articles = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a snapshot: 7 MB of articles that deflate badly, in many small files."""
+    """A folder with a snapshot: 3.6 MB of articles that deflate badly, in many small files."""
     folder = tmp_path_factory.mktemp("bucket")
     store, random = FolderStore(folder), Random(1)
     for shard in range(3):
@@ -72,19 +72,19 @@ def articles(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_many_small_files_become_few_and_the_source_stays(articles: Articles, source: Path, tmp_path: Path) -> None:
     before = content(source)
-    status, out, _ = articles("--to", str(tmp_path / "one"), "--file-size", "2MiB")
+    status, out, _ = articles("--to", str(tmp_path / "one"), "--file-size", "1MiB")
     assert status == 0
-    assert out.startswith("2 files, 2,400 records, ")
+    assert out.startswith("2 files, 1,200 records, ")
     assert [*content(tmp_path / "one")] == ["manifest.json", "part-00000-of-00002.avro", "part-00001-of-00002.avro"]
     assert ids(tmp_path / "one") == ids(source / "data")
     assert content(source) == before
     assert [*(tmp_path / "scratch").iterdir()] == []
-    status, out, _ = articles("--to", str(tmp_path / "one"), "--file-size", "2MiB")
+    status, out, _ = articles("--to", str(tmp_path / "one"), "--file-size", "1MiB")
     assert (status, "all there already" in out) == (0, True)
 
 
 def test_any_number_of_processes_and_any_memory_give_the_same(articles: Articles, tmp_path: Path) -> None:
-    wanted = ("--shuffle", "--seed", "5", "--split", "0.8/0.2", "--file-size", "1MiB", "--json")
+    wanted = ("--shuffle", "--seed", "5", "--split", "0.8/0.2", "--file-size", "512KiB", "--json")
     status, out, _ = articles("--to", str(tmp_path / "one"), *wanted, "--processes", "1", "--memory", "120MiB")
     assert status == 0
     said = json.loads(out)
@@ -97,7 +97,7 @@ def test_any_number_of_processes_and_any_memory_give_the_same(articles: Articles
 
 
 def test_it_may_be_killed_and_goes_on(source: Path, articles: Articles, tmp_path: Path) -> None:
-    wanted = ["--shuffle", "--profile", "dense", "--file-size", "200KiB", "--processes", "2"]
+    wanted = ["--shuffle", "--profile", "dense", "--file-size", "100KiB", "--processes", "2"]
     to, scratch = tmp_path / "killed", tmp_path / "scratch"
     command = [sys.executable, "-P", "-m", "articles", "export", "newest", str(source), "--to", str(to), *wanted]
     with subprocess.Popen(
@@ -126,13 +126,13 @@ def test_a_process_that_ends_is_said(articles: Articles, tmp_path: Path, monkeyp
 def test_ten_times_the_memory_that_a_process_may_work_with(
     articles: Articles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    each = 700 << 10
+    each = 350 << 10
     monkeypatch.setattr(exporting, "divide", lambda *_: Limits(1, each, 1))
     monkeypatch.setattr(formats, "BLOCK_BYTES", 64 << 10)
-    assert articles("--to", str(tmp_path / "warm"), "--file-size", "300KiB")[0] == 0
+    assert articles("--to", str(tmp_path / "warm"), "--file-size", "150KiB")[0] == 0
     tracemalloc.start()
     try:
-        assert articles("--to", str(tmp_path / "one"), "--shuffle", "--file-size", "300KiB")[0] == 0
+        assert articles("--to", str(tmp_path / "one"), "--shuffle", "--file-size", "150KiB")[0] == 0
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

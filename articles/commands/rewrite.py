@@ -19,8 +19,8 @@ from articles.rewrite_link import Place
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "The new prefix holds the same chains under the same names, so that consumers go on in it; files that hold\n"
-        "nothing to be erased keep their blocks as they are. The old prefix is not changed: delete it, with all\n"
-        "versions, once the new one is in use and verified.\n\n"
+        "nothing to be erased keep their blocks as they are. All streams go along, whatever --stream says. The old\n"
+        "prefix is not changed: delete it, with all versions, once the new one is in use and verified.\n\n"
         "May be stopped at any point and run again, and then does only what is new. Workers may write to the old\n"
         "prefix meanwhile: tombstones; rewrite; stop the workers; rewrite again; start them with the new PREFIX;\n"
         "`articles verify --deep`. What has been erased is what had a tombstone at the first run. docs/erasure.md\n"

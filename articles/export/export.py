@@ -191,7 +191,7 @@ class _Run:
             return None
         said = json.loads(file.read_text("utf-8"))
         sizes = {int(part): size for part, size in said["sizes"].items()}
-        buckets = Buckets(self.scratch / said["folder"], said["each"], sizes.keys())
+        buckets = Buckets(self.scratch / said["folder"], said["each"], set(sizes))
         whole = all(sizes.get(part.number) == buckets.size(part.number, said["writers"]) for part in parts)
         fits = said["each"] * self.limits.each >= self._largest * BUCKETS // 2
         lost = [(key, why, count) for key, why, count in said["lost"]]

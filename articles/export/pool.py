@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -126,8 +127,11 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             answer = _call(function, job, stores, number, task)
         except (UserError, StoreError) as error:
             answer = type(error)(str(error))
-        pickle.dump(answer, answers)
-        answers.flush()
+        try:
+            pickle.dump(answer, answers)
+            answers.flush()
+        except BrokenPipeError:  # who asked has been killed
+            os._exit(1)
 
 
 def _call(function: _Function[_Task, _Result], job: Job, stores: Stores, writer: int, task: _Task) -> _Result:

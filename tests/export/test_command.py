@@ -101,10 +101,15 @@ def test_it_may_be_killed_and_goes_on(source: Path, articles: Articles, tmp_path
     to, scratch = tmp_path / "killed", tmp_path / "scratch"
     command = [sys.executable, "-P", "-m", "articles", "export", "newest", str(source), "--to", str(to), *wanted]
     with subprocess.Popen(
-        [*command, "--scratch", str(scratch)], env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True
+        [*command, "--scratch", str(scratch)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         assert eventually(lambda: any(to.glob("part-*")) or process.poll() is not None)
         process.send_signal(signal.SIGKILL)
+        assert process.stderr
+        assert process.stderr.read() == b""  # until its own processes have ended, too
     assert process.returncode == -signal.SIGKILL
     there = content(to)
     assert there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from bisect import bisect_right
@@ -93,6 +94,7 @@ class ArticleDataset:
             opened = open_snapshot(store, layout, snapshot)
             self._content = Content(self.fields, erased.result())
         self.snapshot = opened.number
+        self._segments = hashlib.sha256("".join(one.digest for one in opened.manifest.segments).encode()).hexdigest()
         self._files = choose(opened.files(), self._choice, opened.rows)
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
         blocks = sum(len(file.file.counts) for file in self._files)
@@ -201,7 +203,8 @@ class ArticleDataset:
 
     def _identity(self) -> dict[str, Any]:
         """What decides the sequence, and with it what a position means."""
-        chosen = {"snapshot": self.snapshot, "articles": self.total, **self._choice.to_json()}
+        snapshot = {"snapshot": self.snapshot, "segments": self._segments[:16], "articles": self.total}
+        chosen = {**snapshot, **self._choice.to_json()}
         return {"sequence": SEQUENCE, **chosen, "shuffle": self.shuffle, "seed": self.seed}
 
     def _on_damage(self, damage: Damage, samples: int) -> None:

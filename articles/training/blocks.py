@@ -105,6 +105,7 @@ class Groups:
     are left out. `samples` holds how many are, group by group. `fields` are those that will be decoded."""
 
     def __init__(self, files: Sequence[File], several: int = 1, fields: Sequence[str] = FIELDS) -> None:
+        self.several = several
         self._files = files
         self._fields = fields
         self._schemas: dict[bytes, bytes] = {}

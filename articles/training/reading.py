@@ -27,16 +27,12 @@ MISSING: Final[Sample] = {}
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to fetch: `threads` at a time, each `bundle` groups in a row. `reads`: whether they read, too, or only
-    inflate what was read for them."""
+    """How to fetch: `threads` at a time, each a group or, where groups are small, some that make `blocks`. `reads`:
+    whether they read, too, or only inflate what was read for them."""
 
     threads: int
-    bundle: int
+    blocks: int
     reads: bool
-
-    def within(self, groups: Groups) -> int:
-        """How many bundles are fetched ahead."""
-        return max(1, groups.within(AHEAD_BYTES) // self.bundle)
 
 
 LOCAL: Final = Access(2, 8, reads=False)
@@ -125,14 +121,16 @@ class Reading:
     def _fetched(self) -> Iterator[tuple[int, list[Block | Damage]]]:
         """The groups, and their index in their window, in the order in which they are asked for."""
         access, groups, source = self._access, self._groups, self._source
+        bundle = max(1, access.blocks // groups.several)
+        window = max(1, groups.within(AHEAD_BYTES) // bundle)
         needed = self._needed()
-        bundles = iter(lambda: list(islice(needed, access.bundle)), [])
+        bundles = iter(lambda: list(islice(needed, bundle)), [])
         bundles = chain(([one] for one in islice(needed, 1)), bundles)  # the first one alone: the sooner it is there
         if access.reads:
-            fetched = ahead(self._fetch, bundles, access.threads, access.within(groups))
+            fetched = ahead(self._fetch, bundles, access.threads, window)
         else:
             read = ([(index, groups.read(source, group)) for group, index in bundle] for bundle in bundles)
-            fetched = ahead(self._inflate, read, access.threads, access.within(groups), access.threads)
+            fetched = ahead(self._inflate, read, access.threads, window, access.threads)
         return chain.from_iterable(fetched)
 
     def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block | Damage]]]:

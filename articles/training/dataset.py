@@ -8,6 +8,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate
 from typing import Any, Final, Literal
 
@@ -105,7 +106,6 @@ class ArticleDataset:
         self._access = REMOTE if location.is_remote(uri) else LOCAL
         self.set_aside: list[tuple[str, str]] = []
         """Keys of files that could not be read, or not in part, and why."""
-        self._lost = 0
         self._resume = 0
         self._reading: Reading | None = None
         self._single: tuple[Groups, Sequence[int]] | None = None
@@ -122,7 +122,7 @@ class ArticleDataset:
         """What loader worker `worker` of `workers` has to give of the rank's samples, so that all of them in turn, a
         batch each, give the rank's sequence; without its first `skip` samples, whosever they are."""
         share = Share(self.rank, self.world_size, worker, workers, batch, skip)
-        span, self._resume, self._lost = self._span(self._resume), 0, 0
+        span, self._resume = self._span(self._resume), 0
         key = f"{self.seed}/{self.epoch}" if self.shuffle else None
         self._reading = Reading(
             self._groups,
@@ -132,7 +132,7 @@ class ArticleDataset:
             key,
             span,
             share,
-            self._on_damage,
+            partial(self._on_damage, len(self) / workers),
         )
         return iter(self._reading)
 
@@ -190,7 +190,7 @@ class ArticleDataset:
     def _open_source(self) -> Source:
         """The one of this process."""
         process = os.getpid()
-        if self._source is None or self._source[0] != process:
+        if self._source is None or self._source[0] != process or getattr(self._source[1], "ended", False):
             self._source = process, open_source(*self._where)
         return self._source[1]
 
@@ -207,14 +207,13 @@ class ArticleDataset:
         chosen = {**snapshot, **self._choice.to_json()}
         return {"sequence": SEQUENCE, **chosen, "shuffle": self.shuffle, "seed": self.seed}
 
-    def _on_damage(self, damage: Damage, samples: int) -> None:
-        """Raises ChainError when more cannot be read than is tolerated."""
-        self._lost += samples
+    def _on_damage(self, samples: float, damage: Damage, lost: int) -> None:
+        """Of about so many samples. Raises ChainError when more cannot be read than is tolerated."""
         if damage.key not in (key for key, _ in self.set_aside):
             self.set_aside.append((damage.key, damage.reason))
             _log.warning("%s is set aside: %s", damage.key, damage.reason)
-        if self._lost > self._tolerate * len(self):
+        if lost > self._tolerate * samples:
             raise ChainError(
-                f"{damage.key}: {damage.reason}; {self._lost:,} of {len(self):,} samples cannot be read, more than "
+                f"{damage.key}: {damage.reason}; {lost:,} of {samples:,.0f} samples cannot be read, more than "
                 f"tolerate={self._tolerate}: `articles verify` says what is missing; a new snapshot leaves it out"
             )

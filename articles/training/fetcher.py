@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -19,7 +20,7 @@ from queue import SimpleQueue
 from typing import IO, Any, Final
 
 from articles import location
-from articles.errors import StoreError, StoreUnavailable
+from articles.errors import StoreError, StoreRefused, StoreUnavailable
 from articles.training.blocks import Source
 
 THREADS: Final = 64
@@ -53,7 +54,9 @@ class Fetcher:
         self._numbers = count()
         self._waiting: dict[int, SimpleQueue[Any]] = {}
         self._send(where)
-        threading.Thread(target=self._receive, args=(process.stdout,), daemon=True).start()
+        # Not a method: a thread that knew this object would keep it, and the process, for ever.
+        threading.Thread(target=_receive, args=(process.stdout, self._waiting), daemon=True).start()
+        weakref.finalize(self, self._requests.close)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
         number = next(self._numbers)
@@ -78,14 +81,19 @@ class Fetcher:
             pickle.dump(request, self._requests)
             self._requests.flush()
 
-    def _receive(self, answers: IO[bytes]) -> None:
-        with answers, contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-            while True:
-                number, found = pickle.load(answers)  # noqa: S301 - our own process wrote it
-                self._waiting.pop(number).put(found)
-        ended = StoreUnavailable("the process that reads for this one has ended")
-        for waiting in list(self._waiting.values()):
-            waiting.put(ended)
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+
+def _receive(answers: IO[bytes], waiting: dict[int, SimpleQueue[Any]]) -> None:
+    with answers, contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+        while True:
+            number, found = pickle.load(answers)  # noqa: S301 - our own process wrote it
+            waiting.pop(number).put(found)
+    ended = StoreUnavailable("the process that reads for this one has ended")
+    for one in list(waiting.values()):
+        one.put(ended)
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], open_uri: Callable[..., Any] = location.open_uri) -> None:
@@ -98,6 +106,8 @@ def serve(requests: IO[bytes], answers: IO[bytes], open_uri: Callable[..., Any] 
             found = store.read(key, start, length)
         except StoreError as error:
             found = type(error)(str(error))
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer would wait for ever
+            found = StoreRefused(f"{key}: {error!r}")
         with lock, contextlib.suppress(OSError):
             pickle.dump((number, found), answers)
             answers.flush()

@@ -81,7 +81,7 @@ class Reading:
     """Iterate over it once. `given` is how many samples of the rank's sequence, from `span.first` on, are behind the
     last one that came out, those included that were skipped because they cannot be read.
 
-    `on_damage` is told of what cannot be read, and how many samples of this share that takes; it may raise."""
+    `on_damage` is told of what cannot be read, and how many samples of this share cannot be by now; it may raise."""
 
     def __init__(
         self,
@@ -96,6 +96,7 @@ class Reading:
     ) -> None:
         self.given = share.skip
         self.span = span
+        self._lost = 0
         self._groups, self._source, self._access, self._content = groups, source, access, content
         self._key, self._share, self._on_damage = key, share, on_damage
         self._turns: deque[_Turn] = deque()
@@ -183,5 +184,6 @@ class Reading:
                     continue
             end = at + block.samples
             samples[at:end] = [MISSING] * block.samples
-            self._on_damage(block, sum(at <= place < end for place in turn.places))
+            self._lost += sum(at <= place < end for place in turn.places)
+            self._on_damage(block, self._lost)
             at = end

@@ -277,3 +277,20 @@ def test_arguments_that_make_no_sense_are_refused(options: dict[str, Any], said:
 def test_an_empty_snapshot_is_an_empty_dataset() -> None:
     dataset = Bucket([[(0, 1)]]).open(shuffle=True)
     assert (len(dataset), list(dataset)) == (0, [])
+
+
+def test_what_is_tolerated_is_counted_for_each_pass_and_each_loader_worker() -> None:
+    bucket = Bucket([[(40, 4)] * 10])
+    del bucket.memory.objects[bucket.keys[-1]]
+    dataset = bucket.open(tolerate=0.06)
+    for worker in range(2):
+        with pytest.raises(ChainError, match="tolerate"):
+            list(dataset.share(worker, 2, 4))
+
+    def beside_others() -> None:
+        for _ in iter(dataset):
+            next(iter(dataset))  # a pass of its own, which changes nothing for the first
+
+    with pytest.raises(ChainError, match="tolerate"):
+        beside_others()
+    assert len(list(bucket.open(tolerate=0.11))) == 360

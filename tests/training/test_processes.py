@@ -8,13 +8,14 @@ import os
 import pickle
 import signal
 from collections.abc import Iterator
+from io import BytesIO
 
 import pytest
 
 from articles import ArticleDataset, aws, cli
 from articles.errors import StoreRefused, StoreUnavailable
 from articles.s3 import S3ObjectStore, lost_in_a_fork
-from articles.training.fetcher import Fetcher
+from articles.training.fetcher import Fetcher, serve
 from local.emulator import Emulator
 from tests.articles.builder import Chain, articles
 from tests.training.kit import ids
@@ -100,3 +101,26 @@ def test_the_reading_process_says_what_the_store_says(bucket: S3ObjectStore) -> 
     fetcher.close()
     with pytest.raises(StoreUnavailable, match="has ended"):
         fetcher.read("articles/absent", 0, 10)
+
+
+def test_whatever_goes_wrong_in_the_reading_process_is_an_answer() -> None:
+    class Broken:
+        def read(self, *_: object) -> bytes:
+            raise ValueError("no store raises this")
+
+    requests, answers = BytesIO(), BytesIO()
+    for request in (("where",), (0, "key", 0, 1)):
+        pickle.dump(request, requests)
+    requests.seek(0)
+    serve(requests, answers, lambda _where: (Broken(), None))
+    number, found = pickle.loads(answers.getvalue())
+    assert number == 0
+    assert isinstance(found, StoreRefused)
+
+
+def test_a_reading_process_that_nobody_needs_ends(bucket: S3ObjectStore) -> None:
+    fetcher = Fetcher(URI, None, None, 5.0)
+    process = fetcher._process
+    assert not fetcher.ended
+    del fetcher
+    assert process.wait(30) == 0

@@ -179,6 +179,20 @@ def encode_long(value: int) -> bytes:
     return bytes(out)
 
 
+def decode_long(data: bytes, at: int) -> tuple[int, int]:
+    """The int or long at that place, and the place behind it. Raises IndexError where the bytes end inside it."""
+    byte = data[at]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), at + 1
+    value, shift = byte & 0x7F, 7
+    while byte >= 0x80:
+        at += 1
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return (value >> 1) ^ -(value & 1), at + 1
+
+
 def _read_long(source: io.BytesIO) -> int:
     value = shift = 0
     while True:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from articles.budget import Budget
 from articles.catalog.segment import CatalogLink, encoded
 from articles.chain import Link, State, Summary
-from articles.container import Header, decompress, digest, read_blocks, read_header
+from articles.container import Header, decode_long, decompress, digest, read_blocks, read_header
 from articles.errors import ChainError
 from articles.keys import Layout
 from articles.retry import RetryingStore
@@ -152,29 +152,29 @@ def scan_by_hand(data: bytes, count: int, rows: Columns) -> None:
     at = 0
     try:
         for _ in range(count):
-            size, at = _long(data, at)
+            size, at = decode_long(data, at)
             rows.ids += blake2b(data[at : at + size], digest_size=ID_BYTES).digest()
             at += size
             for _ in range(3):  # title, author, publish_date
                 at += 1
                 if data[at - 1]:
-                    size, at = _long(data, at)
+                    size, at = decode_long(data, at)
                     at += size
-            size, at = _long(data, at)  # content
-            number, at = _long(data, at + size)
+            size, at = decode_long(data, at)  # content
+            number, at = decode_long(data, at + size)
             rows.words.append(number)
             for _ in range(2):  # shard_id, sequence_number
-                size, at = _long(data, at)
+                size, at = decode_long(data, at)
                 at += size
-            _, at = _long(data, at)
+            _, at = decode_long(data, at)
             at += 1
             arrival = 0
             if data[at - 1]:  # arrival_timestamp
-                arrival, at = _long(data, at)
+                arrival, at = decode_long(data, at)
             rows.arrivals.append(arrival)
             at += 1
             if data[at - 1]:  # extra
-                size, at = _long(data, at)
+                size, at = decode_long(data, at)
                 at += size
     except IndexError as error:
         raise ChainError(f"a block ends inside one of its {count} records") from error
@@ -193,16 +193,3 @@ def scan_by_name(data: bytes, count: int, rows: Columns, written: bytes) -> None
             rows.arrivals.append(record["arrival_timestamp"] or 0)
     except (IndexError, EOFError, ValueError) as error:
         raise ChainError(f"a block of {count} records cannot be decoded: {error!r}") from error
-
-
-def _long(data: bytes, at: int) -> tuple[int, int]:
-    byte = data[at]
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), at + 1
-    value, shift = byte & 0x7F, 7
-    while byte >= 0x80:
-        at += 1
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        shift += 7
-    return (value >> 1) ^ -(value & 1), at + 1

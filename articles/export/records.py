@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from articles import avro, schema
+from articles.container import decode_long
 from articles.encode import encode_article
 from articles.errors import ChainError
 from articles.export.order import identity
@@ -55,43 +56,30 @@ def _copied(block: Block) -> Iterator[Record]:
     data, at = block.data, 0
     for _ in range(block.count):
         start = at
-        size, at = _long(data, at)
+        size, at = decode_long(data, at)
         article_id = data[at : at + size].decode()
         at += size
         for _ in range(3):  # title, author, publish_date
             at += 1
             if data[at - 1]:
-                size, at = _long(data, at)
+                size, at = decode_long(data, at)
                 at += size
-        size, at = _long(data, at)  # content
-        words, at = _long(data, at + size)
-        size, at = _long(data, at)
+        size, at = decode_long(data, at)  # content
+        words, at = decode_long(data, at + size)
+        size, at = decode_long(data, at)
         shard_id = data[at : at + size].decode()
-        size, at = _long(data, at + size)
+        size, at = decode_long(data, at + size)
         sequence_number = data[at : at + size].decode()
-        sub_sequence_number, at = _long(data, at + size)
+        sub_sequence_number, at = decode_long(data, at + size)
         at += 1
         if data[at - 1]:  # arrival_timestamp
-            _, at = _long(data, at)
+            _, at = decode_long(data, at)
         at += 1
         if data[at - 1]:  # extra
-            size, at = _long(data, at)
+            size, at = decode_long(data, at)
             at += size
         if at > len(data):
             raise ValueError("its last record is cut short")
         yield Record(data[start:at], identity(article_id), words, shard_id, sequence_number, sub_sequence_number)
     if at != len(data):
         raise ValueError(f"{len(data) - at:,} bytes are left over")
-
-
-def _long(data: bytes, at: int) -> tuple[int, int]:
-    byte = data[at]
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), at + 1
-    value, shift = byte & 0x7F, 7
-    while byte >= 0x80:
-        at += 1
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        shift += 7
-    return (value >> 1) ^ -(value & 1), at + 1

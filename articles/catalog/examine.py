@@ -14,6 +14,7 @@ from articles.catalog.segment import CatalogLink, encoded
 from articles.chain import Link, State, Summary
 from articles.container import Header, decode_long, decompress, digest, read_blocks, read_header
 from articles.errors import ChainError
+from articles.export.order import identity
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.store import ObjectInfo
@@ -188,7 +189,7 @@ def scan_by_name(data: bytes, count: int, rows: Columns, written: bytes) -> None
 
     try:
         for record in decode_articles(data, count, written):
-            rows.ids += blake2b(record["article_id"].encode(), digest_size=ID_BYTES).digest()
+            rows.ids += identity(record["article_id"])
             rows.words.append(record["word_count"])
             rows.arrivals.append(record["arrival_timestamp"] or 0)
     except (IndexError, EOFError, ValueError) as error:

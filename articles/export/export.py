@@ -7,13 +7,10 @@ on takes what is there.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +24,7 @@ from articles.export.make import Job, Made, Stores
 from articles.export.options import Options
 from articles.export.plan import Choose, Part, Plan, chosen, make_plan, readings
 from articles.export.pool import Places
+from articles.export.scratch import check_space, scratch, tidy
 from articles.export.spill import Buckets, Lost
 from articles.training.blocks import Block, File, Groups
 
@@ -68,13 +66,13 @@ def export(
     """`number` is the snapshot's, None for the newest; `progress` is told of a phase, how many records more it is done
     with, and of how many in all. Raises UserError, ChainError for damage that is not tolerated, StoreError."""
     formats.check_installed(options)
-    formats.check_installed(options)
     limits = divide(means.memory, means.processes, options)
     begun = begin(stores, number, options, means.tolerate)
     if isinstance(begun, Exported):
+        tidy(means.scratch, begun.manifest["export"])
         return begun
-    with _scratch(means.scratch, begun.plan.fingerprint) as scratch:
-        run = _Run(stores, places, begun.plan, limits, scratch, means.tolerate, progress)
+    with scratch(means.scratch, begun.plan.fingerprint) as folder:
+        run = _Run(stores, places, begun.plan, limits, folder, means.tolerate, progress)
         done = run.check(begun.there) + run.make(begun.files, begun.missing)
         return finish(stores, begun, places, done)
 
@@ -165,7 +163,7 @@ class _Run:
             shutil.rmtree(old)
         folder = Path(tempfile.mkdtemp(prefix="spill-", dir=self.scratch))
         tighter = self._packed_tighter(files)
-        _check_space(folder, int(sum(split.raw * split.files for split in self.plan.splits) * tighter))
+        check_space(folder, int(sum(split.raw * split.files for split in self.plan.splits) * tighter))
         each = max(1, int(self._largest * tighter) * BUCKETS // self.limits.each)
         todo = list(readings(files))
         writers = min(self.limits.processes, len(todo))
@@ -238,31 +236,3 @@ def _there(stores: Stores, plan: Plan) -> list[Part]:
             )
         found.append(names[item.key])
     return found
-
-
-@contextmanager
-def _scratch(folder: Path, fingerprint: str) -> Iterator[Path]:
-    """A folder of this export, for one process at a time; it stays where the work is not finished."""
-    own = folder / f"articles-export-{fingerprint[:16]}"
-    try:
-        own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if own.stat().st_uid != os.getuid():
-            raise UserError(f"the scratch folder {own} belongs to somebody else: give another --scratch")
-        with (own / "lock").open("wb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(f"another process is at the same export, in {own}: wait for it, or end it") from error
-            yield own
-        shutil.rmtree(own)
-    except OSError as error:
-        raise UserError(f"the scratch folder {own}: {error}; --scratch takes another one") from error
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{folder} has {free:,} bytes free, and the records take about {needed:,} uncompressed: give a --scratch "
-            "with more room"
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -112,15 +113,20 @@ def killed_at(step: int, run: Run) -> Iterator[Callable[[], int]]:
         if steps == step:
             raise Killed
 
-    file = Buckets.file
+    def ticking(function: Callable[..., Any]) -> Callable[..., Any]:
+        def ticks(*args: Any, **others: Any) -> Any:
+            tick()
+            return function(*args, **others)
 
-    def ticking(buckets: Buckets, bucket: int, writer: int) -> Path:
-        tick()
-        return file(buckets, bucket, writer)
+        return ticks
 
     run.to.hook = run.bucket.memory.hook = tick
     try:
-        with mock.patch.object(Buckets, "file", ticking):
+        with (
+            mock.patch.object(Buckets, "file", ticking(Buckets.file)),
+            mock.patch.object(os, "unlink", ticking(os.unlink)),
+            mock.patch.object(os, "rmdir", ticking(os.rmdir)),
+        ):
             yield lambda: steps
     finally:
         run.to.hook = run.bucket.memory.hook = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import tempfile
 from collections import Counter
@@ -113,6 +114,30 @@ def test_killed_at_each_step_of_one_export(tmp_path: Path) -> None:
                 run(options)
             run(options)
             assert run.files == whole.files
+            assert [*tmp_path.iterdir()] == []
+
+
+def test_killed_before_its_scratch_folder_was_gone_it_tidies_up_when_it_is_called_again(tmp_path: Path) -> None:
+    run = Run(Repeated([[(1, 3)]]), tmp_path)
+    options = Options(file_size=40, deduplicate=True, split="0.5/0.5")
+
+    def killed_with_the_manifest(when: str, operation: str, key: str) -> None:
+        if (when, operation) == ("after", "create") and key.endswith("/manifest.json"):
+            raise Killed
+
+    run.to.hook = killed_with_the_manifest
+    with small(), pytest.raises(Killed):
+        run(options)
+    finished = run.files
+    assert "manifest.json" in finished
+    (left,) = tmp_path.iterdir()
+    with (left / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert not run(options).new  # another process is in there, and tidies up itself
+        assert left.exists()
+    assert not run(options).new
+    assert [*tmp_path.iterdir()] == []
+    assert run.files == finished
 
 
 def test_what_was_made_and_what_was_read_is_not_done_again(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def open_uri(
     a local folder, absolute or not, or another URL that the client knows (file://, gs://, az://, https://). `deadline`
     is how many seconds a store that does not answer is asked again. Raises UserError."""
     if not is_remote(uri):
-        path = Path(unquote(urlsplit(uri).path) if _SCHEME.match(uri) else uri).expanduser().resolve()
+        path = folder(uri)
         if not path.is_dir():
             raise UserError(f"there is no folder {str(path)!r}: give the one that holds data/ and chain/")
         return _retrying(FolderStore(path.parent), deadline), layout(path.name, repr(uri))
@@ -53,6 +53,11 @@ def open_uri(
     from articles.s3 import open_url  # its client takes a while to import
 
     return _retrying(open_url(f"{parts.scheme}://{parts.netloc}/{above}"), deadline), found
+
+
+def folder(uri: str) -> Path:
+    """Of a local one: the folder that it names, there or not."""
+    return Path(unquote(urlsplit(uri).path) if _SCHEME.match(uri) else uri).expanduser().resolve()
 
 
 def is_remote(uri: str) -> bool:

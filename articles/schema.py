@@ -42,6 +42,9 @@ ARTICLE: Final[dict[str, Any]] = {
     ],
 }
 
+FIELDS: Final = {1: 11}
+"""How many of these fields each released version has: a later one only adds some at the end."""
+
 DEAD_LETTER: Final[dict[str, Any]] = {
     "type": "record",
     "name": "DeadLetter",

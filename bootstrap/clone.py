@@ -17,7 +17,7 @@ from bootstrap.packages import AGAIN, Packages
 from bootstrap.progress import Progress
 from bootstrap.step import Stamps, Step
 
-_DEMO: Final = ("runtime", "java", "emulator", "node", "kinesis")
+_DEMO: Final = ("runtime", "native", "java", "emulator", "node", "kinesis")
 PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "worker": ("runtime", "java"),
     "demo": _DEMO,
@@ -27,7 +27,7 @@ PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "readers": (*_DEMO, "dev", "training", "readers"),
     "emulator": ("emulator", "node", "kinesis"),
     "benchmarks": (*_DEMO, "benchmarks"),
-    "peers": ("runtime", "peers"),
+    "peers": ("runtime", "native", "peers"),
 }
 """The steps of each, in the order in which they are to be done: only what it needs. The emulator alone, for an image of
 its own, needs nothing of a worker's. PyTorch, 5 GB, is there only where it is asked for."""
@@ -63,6 +63,7 @@ class Clone:
         self.stamps = Stamps(self.venv / ".set-up")
         self._python = self.venv / "bin" / "python"
         self._environment = environment
+        self._progress = progress
         locks = root / "bootstrap" / "requirements"
         self._packages = Packages(self.venv, locks, progress)
         self._others = {name: Packages(self.venv / folder, locks, progress) for name, folder in _OTHER_VENVS.items()}
@@ -129,6 +130,10 @@ class Clone:
                 jar_list = (self.root / "consumer" / "jars.sha256").read_text("ascii")
                 title = "Python packages and the daemon's jars"
                 return Step(name, title, locks("build", name) + jar_list, (), self._packages.install_runtime)
+            case "native":
+                source = (self.root / "articles" / "training" / "_native.c").read_text("utf-8")
+                inputs = source + tools.fingerprint(tools.compiler_candidates(self._environment)) + locks("build")
+                return Step(name, "compiled reader of training data", inputs, (), self._compile_native)
             case "java":
                 inputs = tools.fingerprint(tools.java_candidates(self._environment)) + locks(name)
                 return Step(name, "Java", inputs, (), self._find_java)
@@ -149,6 +154,21 @@ class Clone:
         venv = self.venv / _OTHER_VENVS[name]
         run("python -m venv", [self._python, "-I", "-m", "venv", "--clear", venv], AGAIN)
         return self._others[name].install(name)
+
+    def _compile_native(self) -> str:
+        """As pyproject.toml says. What cannot be compiled is done without: it is only slower."""
+        folder, building = self.root / "articles" / "training", self.venv / "building"
+        for old in folder.glob("_native.*.so"):
+            old.unlink()
+        setup = f"import os, setuptools; os.chdir({str(self.root)!r}); setuptools.setup()"
+        where = ("--inplace", f"--build-temp={building}", f"--build-lib={building}")
+        # Unwarned: the one warning is that setuptools may change how pyproject.toml has to say it.
+        python = (self._python, "-I", "-W", "ignore")
+        run("setuptools build_ext", [*python, "-c", setup, "--quiet", "build_ext", *where], AGAIN)
+        shutil.rmtree(building, ignore_errors=True)
+        if not any(folder.glob("_native.*.so")):
+            self._progress.say("no C compiler, or no headers of Python's: training reads several times slower")
+        return ""
 
     def _find_java(self) -> str:
         found = tools.first_java(tools.java_candidates(self._environment))

@@ -27,6 +27,11 @@ def node_candidates(environment: Mapping[str, str]) -> list[str]:
     return _on_path("node", environment) if _on_path("npm", environment) else []
 
 
+def compiler_candidates(environment: Mapping[str, str]) -> list[str]:
+    """Where a C compiler may be."""
+    return [path for name in (environment.get("CC") or "cc", "gcc", "clang") for path in _on_path(name, environment)]
+
+
 def first_java(candidates: Iterable[str]) -> str | None:
     """The first that runs and is new enough. (macOS has a `java` that only says where to get one.)"""
     return next((java for java in candidates if java_major(_said(java, "-version")) >= OLDEST_JAVA), None)

@@ -16,7 +16,7 @@ from typing import Final
 from articles.errors import ChainError
 from articles.export.order import file_of, key_at, place, split_of
 from articles.export.plan import Plan, Reading
-from articles.export.records import FIELDS, Record, records
+from articles.export.records import Record, records
 from articles.training.ahead import ahead
 from articles.training.blocks import Block, Damage, Groups, Source
 
@@ -120,7 +120,7 @@ class _Places:
 
 
 def _blocks(reading: Reading, source: Source, memory: int) -> Iterator[tuple[str, Block | Damage]]:
-    groups = Groups(reading.files, GROUP, FIELDS)
+    groups = Groups(reading.files, GROUP)
     window = max(1, memory // GROUP_BYTES)
 
     def fetch(group: int) -> list[Block | Damage]:
@@ -128,7 +128,7 @@ def _blocks(reading: Reading, source: Source, memory: int) -> Iterator[tuple[str
 
     for number, found in enumerate(ahead(fetch, range(len(groups)), min(THREADS, window), window)):
         for block in found:
-            yield groups.key(number), block
+            yield groups[number].file.file.key, block
 
 
 class _Writer:

@@ -11,11 +11,10 @@ from typing import Any, Final, Protocol
 
 from isal import igzip_lib, isal_zlib
 
-from articles import schema
+from articles import avro, schema
 from articles.catalog import CatalogFile
 from articles.container import BLOCK_BYTES, SYNC_BYTES, decompress, framed_size, read_header
 from articles.errors import ChainError
-from articles.training.decode import FIELDS, by_name, decode
 
 USUAL_BYTES: Final = BLOCK_BYTES + (8 << 10)
 
@@ -29,7 +28,7 @@ class Source(Protocol):
 @dataclass(frozen=True, slots=True)
 class Block:
     """`data` is uncompressed; `kept` holds the numbers of the records that are wanted, None for all of them. `written`
-    is the schema that it was written with, where that is needed: see `decode`."""
+    is the schema that it was written with, None where that is today's."""
 
     data: bytes
     count: int
@@ -38,8 +37,13 @@ class Block:
     written: bytes | None
 
     def records(self, fields: Sequence[str]) -> list[dict[str, Any]]:
-        """Those fields of all its records. Raises ChainError."""
-        return decode(self.data, self.count, fields, self.version, self.written)
+        """Those fields of the wanted ones. Raises ChainError."""
+        try:
+            decoded = avro.decode_articles(self.data, self.count, self.written)
+            found = [{name: record[name] for name in fields} for record in decoded]
+        except (IndexError, UnicodeDecodeError, EOFError, ValueError) as error:
+            raise ChainError(f"a block of {self.count} records cannot be decoded: {error!r}") from error
+        return found if self.kept is None else [found[number] for number in self.kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,13 @@ class File:
         low, high = self._range(first, after)
         return high - low
 
-    def kept_of(self, block: int) -> Sequence[int] | None:
+    def kept_of(self, first: int, after: int) -> array[int] | None:
+        """The wanted records of these blocks, counted from their first one; None for all."""
         if self.kept is None:
             return None
-        low, high = self._range(block, block + 1)
-        start = self._records[block]
-        return [number - start for number in self.kept[low:high]]
+        low, high = self._range(first, after)
+        start = self._records[first]
+        return array("I", (number - start for number in self.kept[low:high]))
 
     def _range(self, first: int, after: int) -> tuple[int, int]:
         assert self.kept is not None  # noqa: S101 - the callers look
@@ -92,22 +97,31 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """A block as it is stored: its number in the file, and its compressed data."""
+class Group:
+    """The blocks of a file from `first` up to `after`."""
 
     file: File
-    block: int
-    data: memoryview
+    first: int
+    after: int
+
+    @property
+    def start(self) -> int:
+        """Where it lies in its file."""
+        return self.file.bounds[self.first]
+
+    @property
+    def size(self) -> int:
+        """Bytes, with the framing."""
+        return self.file.bounds[self.after] - self.start
 
 
 class Groups:
     """All groups of some files, `several` blocks each at most, in the files' order. Groups of which no record is wanted
-    are left out. `samples` holds how many are, group by group. `fields` are those that will be decoded."""
+    are left out. `samples` holds how many are, group by group."""
 
-    def __init__(self, files: Sequence[File], several: int = 1, fields: Sequence[str] = FIELDS) -> None:
+    def __init__(self, files: Sequence[File], several: int = 1) -> None:
         self.several = several
         self._files = files
-        self._fields = fields
         self._schemas: dict[bytes, bytes] = {}
         """Each once, however many files were written with it."""
         self._places: list[array[int]] = [array("L"), array("L"), array("L")]
@@ -131,33 +145,28 @@ class Groups:
         """How many groups take about so many compressed bytes, at least one."""
         return max(1, round(size * len(self) / max(1, self.bytes)))
 
-    def key(self, group: int) -> str:
-        """The key of its file."""
-        return self._files[self._places[0][group]].file.key
+    def __getitem__(self, number: int) -> Group:
+        file, first, after = (place[number] for place in self._places)
+        return Group(self._files[file], first, after)
 
-    def fetch(self, source: Source, group: int) -> list[Block | Damage]:
+    def fetch(self, source: Source, number: int) -> list[Block | Damage]:
         """Read, check and inflate it. Raises StoreUnavailable or StoreRefused."""
-        return inflated(self.read(source, group))
-
-    def read(self, source: Source, group: int) -> list[Packed | Damage]:
-        """Its blocks as they are stored, checked. Raises StoreUnavailable or StoreRefused."""
-        number, first, after = (place[group] for place in self._places)
-        file = self._files[number]
-        start, end = file.bounds[first], file.bounds[after]
-        data = source.read(file.file.key, start, end - start)
+        group = self[number]
+        file = group.file
+        data = source.read(file.file.key, group.start, group.size)
         try:
             if data is None:
                 raise ChainError("it is gone")
             self._learn_schema(source, file)
         except ChainError as error:
-            return [Damage(file.file.key, str(error), self.samples[group])]
-        whole = memoryview(data)
-        return [_cut(file, whole, start, block) for block in range(first, after)]
+            return [Damage(file.file.key, str(error), self.samples[number])]
+        view = memoryview(data)
+        return [_unpack(file, block, view, group.start) for block in range(group.first, group.after)]
 
     def _learn_schema(self, source: Source, file: File) -> None:
         """Only of files of another version: a request more for each."""
         said = file.file
-        if said.schema == schema.VERSION or file.written is not None or not by_name(said.schema, self._fields):
+        if said.schema == schema.VERSION or file.written is not None:
             return
         header = source.read(said.key, 0, said.header)
         if header is None:
@@ -166,11 +175,7 @@ class Groups:
         file.written = self._schemas.setdefault(written, written)
 
 
-def inflated(blocks: Sequence[Packed | Damage]) -> list[Block | Damage]:
-    return [block if isinstance(block, Damage) else _unpack(block) for block in blocks]
-
-
-def _cut(file: File, data: memoryview, start: int, block: int) -> Packed | Damage:
+def _unpack(file: File, block: int, data: memoryview, start: int) -> Block | Damage:
     """A block out of `data`, the bytes of its file from `start` on."""
     said = file.file
     end = file.bounds[block + 1] - SYNC_BYTES
@@ -178,16 +183,11 @@ def _cut(file: File, data: memoryview, start: int, block: int) -> Packed | Damag
     # A file that was cut short has no sync marker there.
     if data[end - start :][:SYNC_BYTES] != said.sync or (said.crcs and isal_zlib.crc32(packed) != said.crcs[block]):
         return _damage(file, block, "it is not as it was catalogued")
-    return Packed(file, block, packed)
-
-
-def _unpack(packed: Packed) -> Block | Damage:
-    file, said, block = packed.file, packed.file.file, packed.block
     try:
-        plain = _inflate(packed.data) if said.codec == "deflate" else decompress(said.codec, packed.data)
+        plain = _inflate(packed) if said.codec == "deflate" else decompress(said.codec, packed)
     except ChainError as error:
         return _damage(file, block, str(error))
-    return Block(plain, said.counts[block], file.kept_of(block), said.schema, file.written)
+    return Block(plain, said.counts[block], file.kept_of(block, block + 1), said.schema, file.written)
 
 
 def _damage(file: File, block: int, reason: str) -> Damage:

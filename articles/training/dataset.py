@@ -16,8 +16,8 @@ from articles import location, schema, tombstones
 from articles.catalog import open_snapshot
 from articles.errors import ChainError, UserError
 from articles.training.blocks import Damage, Groups, Source
-from articles.training.decode import COLUMNS
 from articles.training.fetcher import open_source
+from articles.training.opening import COLUMNS, Place
 from articles.training.plan import SEQUENCE, Share
 from articles.training.reading import LOCAL, MISSING, REMOTE, Content, Reading, Sample, Span
 from articles.training.selection import Choice, choose
@@ -100,7 +100,7 @@ class ArticleDataset:
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
         blocks = sum(len(file.file.counts) for file in self._files)
         several = max(1, min(LARGEST_GROUP, blocks // SMALL_GROUPS)) if shuffle else SEQUENTIAL_GROUP
-        self._groups = Groups(self._files, several, self.fields)
+        self._groups = Groups(self._files, several)
         self.total = sum(self._groups.samples)
         """Samples of all ranks in an epoch."""
         self._access = REMOTE if location.is_remote(uri) else LOCAL
@@ -109,7 +109,7 @@ class ArticleDataset:
         self._resume = 0
         self._reading: Reading | None = None
         self._single: tuple[Groups, Sequence[int]] | None = None
-        self._recent: dict[int, list[Sample]] = {}
+        self._recent: dict[int, Sequence[Sample]] = {}
 
     def __len__(self) -> int:
         """Samples of this rank in a whole epoch."""
@@ -126,7 +126,7 @@ class ArticleDataset:
         key = f"{self.seed}/{self.epoch}" if self.shuffle else None
         self._reading = Reading(
             self._groups,
-            self._open_source(),
+            self._place(),
             self._access,
             self._content,
             key,
@@ -164,15 +164,18 @@ class ArticleDataset:
         if not -self.total <= index < self.total:
             raise IndexError(f"index {index} of {self.total} articles")
         if self._single is None:
-            groups = Groups(self._files, 1, self.fields)
+            groups = Groups(self._files, 1)
             self._single = groups, list(accumulate(groups.samples, initial=0))
         groups, starts = self._single
         index %= self.total
         group = bisect_right(starts, index) - 1
         if group not in self._recent:
-            (found,) = groups.fetch(self._open_source(), group)
-            if isinstance(found, Damage):
-                raise ChainError(f"{found.key}: {found.reason}")
+            (found,) = self._place().open(groups, [group], self._content.needed)
+            if isinstance(found, list):
+                (block,) = found
+                if isinstance(block, Damage):
+                    raise ChainError(f"{block.key}: {block.reason}")
+                found = block.records(self._content.needed)
             if len(self._recent) >= RECENT:
                 del self._recent[next(iter(self._recent))]
             self._recent[group] = self._content.of(found)
@@ -187,12 +190,13 @@ class ArticleDataset:
         opened: dict[str, Any] = {"_source": None, "_reading": None, "_single": None, "_recent": {}}
         return {**self.__dict__, **opened}
 
-    def _open_source(self) -> Source:
-        """The one of this process."""
+    def _place(self) -> Place:
+        """With the source of this process."""
         process = os.getpid()
         if self._source is None or self._source[0] != process or getattr(self._source[1], "ended", False):
             self._source = process, open_source(*self._where)
-        return self._source[1]
+        folder = None if location.is_remote(self.uri) else str(location.folder(self.uri).parent)
+        return Place(self._source[1], folder)
 
     def _span(self, first: int) -> Span:
         """What all ranks read from that position on."""

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 from articles.errors import ChainError
 from articles.tombstones import digest
 from articles.training.ahead import ahead
-from articles.training.blocks import Block, Damage, Groups, Packed, Source, inflated
+from articles.training.blocks import Block, Damage, Groups
+from articles.training.opening import Opened, Place
 from articles.training.plan import Share, Window, epoch
 
 Sample = dict[str, Any]
@@ -19,7 +20,8 @@ Sample = dict[str, Any]
 WINDOW_BYTES: Final = 8 << 20
 """Compressed bytes of the blocks whose samples are shuffled among each other: some 20 MiB of articles."""
 AHEAD_BYTES: Final = 4 << 20
-"""Compressed bytes that are fetched before they are asked for, and wait inflated."""
+"""Compressed bytes that are fetched before they are asked for, and wait inflated; when shuffled WINDOW_BYTES, as the
+first samples of a window ask for most of its groups."""
 
 MISSING: Final[Sample] = {}
 """Stands for a sample that cannot be read, or must not be."""
@@ -27,18 +29,15 @@ MISSING: Final[Sample] = {}
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to fetch: `threads` at a time, each a group or, where groups are small, some that make `blocks`. `reads`:
-    whether they read, too, or only inflate what was read for them."""
+    """How to fetch: `threads` at a time, each a group or, where groups are small, some that make `blocks`."""
 
     threads: int
     blocks: int
-    reads: bool
 
 
-LOCAL: Final = Access(2, 8, reads=False)
-"""Each call into the system hands the interpreter's lock to another thread, and takes longer to get it back than a file
-that is in memory takes to read."""
-REMOTE: Final = Access(64, 1, reads=True)
+LOCAL: Final = Access(3, 16)
+"""Files of this machine are mostly in memory: what takes time is inflating."""
+REMOTE: Final = Access(64, 1)
 """What takes time is waiting for answers."""
 
 
@@ -49,14 +48,21 @@ class Content:
     fields: Sequence[str]
     erased: Set[bytes]
 
-    def of(self, block: Block) -> list[Sample]:
-        """The wanted records of a block; MISSING for those that are erased. Raises ChainError."""
-        records = block.records(self.fields)
-        if self.erased:
-            ids = (record["article_id"] for record in block.records(("article_id",)))
-            pairs = zip(ids, records, strict=True)
-            records = [MISSING if digest(one) in self.erased else record for one, record in pairs]
-        return records if block.kept is None else [records[number] for number in block.kept]
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The fields to decode."""
+        fields = tuple(self.fields)
+        return fields if not self.erased or "article_id" in fields else (*fields, "article_id")
+
+    def of(self, records: Sequence[Sample]) -> Sequence[Sample]:
+        """Of records with the fields `needed` those that may be read, MISSING for the others."""
+        if not self.erased:
+            return records
+        found = [MISSING if digest(record["article_id"]) in self.erased else record for record in records]
+        if "article_id" not in self.fields:
+            for record in found:
+                record.pop("article_id", None)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Reading:
     def __init__(
         self,
         groups: Groups,
-        source: Source,
+        place: Place,
         access: Access,
         content: Content,
         key: str | None,
@@ -97,7 +103,7 @@ class Reading:
         self.given = share.skip
         self.span = span
         self._lost = 0
-        self._groups, self._source, self._access, self._content = groups, source, access, content
+        self._groups, self._place, self._access, self._content = groups, place, access, content
         self._key, self._share, self._on_damage = key, share, on_damage
         self._turns: deque[_Turn] = deque()
 
@@ -105,41 +111,34 @@ class Reading:
         fetched = self._fetched()
         while found := next(fetched, None):
             turn = self._turns.popleft()
-            samples: list[Sample | None] = [None] * len(turn.owners)
+            held: list[Sequence[Sample] | None] = [None] * len(turn.window.groups)
+            owners, starts = turn.owners, turn.window.starts
             for number, place in zip(turn.numbers, turn.places, strict=True):
-                sample = samples[place]
-                if sample is None:
-                    self._fill(samples, turn, *(found or next(fetched)))
+                group = owners[place]
+                samples = held[group]
+                if samples is None:
+                    samples = held[group] = self._hold(turn, *(found or next(fetched)))
                     found = None
-                    sample = samples[place]
-                samples[place] = None
+                sample = samples[place - starts[group]]
                 self.given = number + 1
                 if sample is not MISSING:
-                    yield sample  # type: ignore[misc]
+                    yield sample
         left = self.span.end - self.span.first
         self.given = -(-left // self._share.world_size)
 
-    def _fetched(self) -> Iterator[tuple[int, list[Block | Damage]]]:
+    def _fetched(self) -> Iterator[tuple[int, Opened]]:
         """The groups, and their index in their window, in the order in which they are asked for."""
-        access, groups, source = self._access, self._groups, self._source
+        access, groups = self._access, self._groups
         bundle = max(1, access.blocks // groups.several)
-        window = max(1, groups.within(AHEAD_BYTES) // bundle)
+        window = max(1, groups.within(AHEAD_BYTES if self._key is None else WINDOW_BYTES) // bundle)
         needed = self._needed()
         bundles = iter(lambda: list(islice(needed, bundle)), [])
         bundles = chain(([one] for one in islice(needed, 1)), bundles)  # the first one alone: the sooner it is there
-        if access.reads:
-            fetched = ahead(self._fetch, bundles, access.threads, window)
-        else:
-            read = ([(index, groups.read(source, group)) for group, index in bundle] for bundle in bundles)
-            fetched = ahead(self._inflate, read, access.threads, window, access.threads)
-        return chain.from_iterable(fetched)
+        return chain.from_iterable(ahead(self._open, bundles, access.threads, window))
 
-    def _fetch(self, bundle: Sequence[tuple[int, int]]) -> list[tuple[int, list[Block | Damage]]]:
-        return [(index, self._groups.fetch(self._source, group)) for group, index in bundle]
-
-    @staticmethod
-    def _inflate(bundle: Sequence[tuple[int, list[Packed | Damage]]]) -> list[tuple[int, list[Block | Damage]]]:
-        return [(index, inflated(blocks)) for index, blocks in bundle]
+    def _open(self, bundle: Sequence[tuple[int, int]]) -> Iterator[tuple[int, Opened]]:
+        found = self._place.open(self._groups, [group for group, _ in bundle], self._content.needed)
+        return zip((index for _, index in bundle), found, strict=True)
 
     def _needed(self) -> Iterator[tuple[int, int]]:
         """What to fetch: numbers of groups, and their index in their window. Plans a turn as soon as it is asked for
@@ -169,21 +168,22 @@ class Reading:
                 yield window._replace(start=start), min(len(window.order), span.end - start)
             around += span.samples
 
-    def _fill(self, samples: list[Sample | None], turn: _Turn, index: int, found: Sequence[Block | Damage]) -> None:
+    def _hold(self, turn: _Turn, index: int, found: Opened) -> Sequence[Sample]:
+        """A group's samples, MISSING for those that cannot be read."""
+        if not isinstance(found, list):
+            return self._content.of(found)
+        held: list[Sample] = []
         at = turn.window.starts[index]
         for block in found:
             if isinstance(block, Block):
                 try:
-                    decoded = self._content.of(block)
+                    held += self._content.of(block.records(self._content.needed))
+                    continue
                 except ChainError as error:
                     number = block.count if block.kept is None else len(block.kept)
-                    block = Damage(self._groups.key(turn.window.groups[index]), str(error), number)
-                else:
-                    samples[at : at + len(decoded)] = decoded
-                    at += len(decoded)
-                    continue
-            end = at + block.samples
-            samples[at:end] = [MISSING] * block.samples
-            self._lost += sum(at <= place < end for place in turn.places)
+                    block = Damage(self._groups[turn.window.groups[index]].file.file.key, str(error), number)
+            first = at + len(held)
+            held += [MISSING] * block.samples
+            self._lost += sum(first <= place < at + len(held) for place in turn.places)
             self._on_damage(block, self._lost)
-            at = end
+        return held

@@ -17,9 +17,15 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    for name in ("bootstrap/requirements", "consumer/jars.sha256", "local/package.json", "local/package-lock.json"):
+    for name in (
+        "bootstrap/requirements",
+        "consumer/jars.sha256",
+        "articles/training/_native.c",
+        "local/package.json",
+        "local/package-lock.json",
+    ):
         target = tmp_path / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
     return Clone(tmp_path, {"PATH": ""}, Progress(io.StringIO()))
 
@@ -28,14 +34,14 @@ def test_each_command_gets_only_what_it_needs(clone: Clone) -> None:
     steps = {plan: [step.name for step in clone.steps(plan)] for plan in PLANS}
     assert steps == {
         "worker": ["runtime", "java"],
-        "demo": ["runtime", "java", "emulator", "node", "kinesis"],
-        "tests": ["runtime", "java", "emulator", "node", "kinesis", "dev"],
-        "fuzz": ["runtime", "java", "emulator", "node", "kinesis", "dev", "fuzz"],
+        "demo": ["runtime", "native", "java", "emulator", "node", "kinesis"],
+        "tests": ["runtime", "native", "java", "emulator", "node", "kinesis", "dev"],
+        "fuzz": ["runtime", "native", "java", "emulator", "node", "kinesis", "dev", "fuzz"],
         "emulator": ["emulator", "node", "kinesis"],
-        "training": ["runtime", "java", "emulator", "node", "kinesis", "dev", "training"],
-        "benchmarks": ["runtime", "java", "emulator", "node", "kinesis", "benchmarks"],
-        "peers": ["runtime", "peers"],
-        "readers": ["runtime", "java", "emulator", "node", "kinesis", "dev", "training", "readers"],
+        "training": ["runtime", "native", "java", "emulator", "node", "kinesis", "dev", "training"],
+        "benchmarks": ["runtime", "native", "java", "emulator", "node", "kinesis", "benchmarks"],
+        "peers": ["runtime", "native", "peers"],
+        "readers": ["runtime", "native", "java", "emulator", "node", "kinesis", "dev", "training", "readers"],
     }
 
 

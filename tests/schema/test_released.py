@@ -21,7 +21,7 @@ from articles.container import decompress, read_blocks, read_header
 from articles.keys import Layout
 from articles.retry import RetryingStore
 from articles.scan import Selection
-from articles.training.decode import COLUMNS
+from articles.training.opening import COLUMNS
 from tests.articles.bucket import DEEP
 from tests.fakes import FakeClock
 from tests.schema import release, released, rules
@@ -96,6 +96,13 @@ def test_a_change_that_is_not_promised_is_named(change: Any, said: str) -> None:
     changed = deepcopy(schema.ARTICLE)
     change(changed["fields"])
     assert said in "; ".join(rules.breaches(schema.ARTICLE, changed))
+
+
+def test_its_fields_are_the_first_of_todays(version: int) -> None:
+    fields = released.schemas(version)["Article"]["fields"]
+    assert [field["name"] for field in fields] == [
+        field["name"] for field in schema.ARTICLE["fields"][: schema.FIELDS[version]]
+    ]
 
 
 def test_any_reader_reads_its_files(version: int, bucket: Path) -> None:

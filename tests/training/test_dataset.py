@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+from collections.abc import Iterator
 from itertools import chain, pairwise
 from typing import Any
 from unittest import mock
@@ -16,8 +17,18 @@ from hypothesis import strategies as st
 from articles import location
 from articles.errors import ChainError, UserError
 from articles.keys import Layout
+from articles.training import opening
 from tests.articles.builder import DAY, MORNING, Article, Chain, articles, name
 from tests.training.kit import Bucket, ids, layouts
+
+
+@pytest.fixture(autouse=True, scope="module", params=["compiled", "in Python"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in Python":
+            patch.setattr(opening, "open_groups", None)
+        yield
+
 
 orders = st.fixed_dictionaries({"shuffle": st.booleans(), "seed": st.integers(0, 3)})
 worlds = st.integers(1, 5)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from articles.errors import StoreError, StoreRefused, StoreUnavailable
+from articles.errors import StoreRefused, StoreUnavailable
 from articles.store import ObjectInfo
 
 
@@ -39,17 +39,13 @@ class FolderStore:
             return _info(key, path) if path.is_file() else None
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes | None:
-        path = f"{self._folder}/{key}"  # pathlib, context managers and file objects double the time of a block
-        try:
-            file = os.open(path, os.O_RDONLY)
-            try:
-                return os.pread(file, max(0, os.fstat(file).st_size - start) if length is None else length, start)
-            finally:
-                os.close(file)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise _problem(path, error) from error
+        path = self._folder / key
+        with _said(path), contextlib.suppress(FileNotFoundError, NotADirectoryError), path.open("rb", 0) as file:
+            if length is None:
+                file.seek(start)
+                return file.read()
+            return os.pread(file.fileno(), length, start)
+        return None
 
     def read_ranges(self, key: str, starts: Sequence[int], lengths: Sequence[int]) -> Sequence[bytes] | None:
         found = [self.read(key, start, length) for start, length in zip(starts, lengths, strict=True)]
@@ -87,10 +83,7 @@ def _said(path: Path) -> Iterator[None]:
     """Raises the port's exceptions for what the system says."""
     try:
         yield
+    except (PermissionError, IsADirectoryError) as error:
+        raise StoreRefused(f"{path}: {error.strerror}") from error
     except OSError as error:
-        raise _problem(path, error) from error
-
-
-def _problem(path: Path | str, error: OSError) -> StoreError:
-    kind = StoreRefused if isinstance(error, PermissionError | IsADirectoryError) else StoreUnavailable
-    return kind(f"{path}: {error.strerror}")
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error

@@ -132,7 +132,8 @@ class Clone:
                 return Step(name, title, locks("build", name) + jar_list, (), self._packages.install_runtime)
             case "native":
                 source = (self.root / "articles" / "training" / "_native.c").read_text("utf-8")
-                inputs = source + tools.fingerprint(tools.compiler_candidates(self._environment)) + locks("build")
+                needed = [*tools.compiler_candidates(self._environment), tools.python_headers()]
+                inputs = source + tools.fingerprint(needed) + locks("build")
                 return Step(name, "compiled reader of training data", inputs, (), self._compile_native)
             case "java":
                 inputs = tools.fingerprint(tools.java_candidates(self._environment)) + locks(name)
@@ -157,17 +158,22 @@ class Clone:
 
     def _compile_native(self) -> str:
         """As pyproject.toml says. What cannot be compiled is done without: it is only slower."""
-        folder, building = self.root / "articles" / "training", self.venv / "building"
-        for old in folder.glob("_native.*.so"):
-            old.unlink()
+        from sysconfig import get_config_var
+
+        building = self.venv / "building"
         setup = f"import os, setuptools; os.chdir({str(self.root)!r}); setuptools.setup()"
-        where = ("--inplace", f"--build-temp={building}", f"--build-lib={building}")
+        where = ("--force", "--inplace", f"--build-temp={building}", f"--build-lib={building}")
         # Unwarned: the one warning is that setuptools may change how pyproject.toml has to say it.
-        python = (self._python, "-I", "-W", "ignore")
-        run("setuptools build_ext", [*python, "-c", setup, "--quiet", "build_ext", *where], AGAIN)
-        shutil.rmtree(building, ignore_errors=True)
-        if not any(folder.glob("_native.*.so")):
+        python = (self._python, "-I", "-W", "ignore", "-c")
+        try:
+            # An older one would not fit the source.
+            (self.root / "articles/training" / f"_native{get_config_var('EXT_SUFFIX')}").unlink(missing_ok=True)
+            run("setuptools build_ext", [*python, setup, "--quiet", "build_ext", *where], "")
+            run("import", [*python, "import articles.training._native"], "")
+        except (SetUpError, OSError):
             self._progress.say("no C compiler, or no headers of Python's: training reads several times slower")
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
         return ""
 
     def _find_java(self) -> str:

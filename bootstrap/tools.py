@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,11 @@ def node_candidates(environment: Mapping[str, str]) -> list[str]:
 def compiler_candidates(environment: Mapping[str, str]) -> list[str]:
     """Where a C compiler may be."""
     return [path for name in (environment.get("CC") or "cc", "gcc", "clang") for path in _on_path(name, environment)]
+
+
+def python_headers() -> str:
+    """Where they usually are."""
+    return f"{sys.base_prefix}/include/python{sys.version_info[0]}.{sys.version_info[1]}/Python.h"
 
 
 def first_java(candidates: Iterable[str]) -> str | None:

@@ -18,7 +18,7 @@
 
 #define SYNC 16
 #define USUAL_BLOCK ((size_t)72 << 10)
-#define LARGEST_BLOCK ((size_t)256 << 20)
+#define LARGEST_BLOCK (USUAL_BLOCK << 11)
 #define LARGEST_RATIO 1032 /* of what deflate gives to what it takes */
 #define MOST_FIELDS 255
 #define HIGH_BITS 0x8080808080808080u
@@ -295,9 +295,10 @@ static bool keep(Group *group, size_t width)
     if (!kept)
         return true;
     for (size_t i = 0; i < number; i++) {
-        if (kept[i] >= group->records || kept[i] < i) /* ascending: none is overwritten before it is moved */
+        size_t from = kept[i];
+        if (from >= group->records || from < i) /* ascending: none is overwritten before it is moved */
             return false;
-        memmove(group->values + i * width, group->values + kept[i] * width, width * sizeof(Value));
+        memmove(group->values + i * width, group->values + from * width, width * sizeof(Value));
     }
     group->records = number;
     return true;
@@ -306,24 +307,25 @@ static bool keep(Group *group, size_t width)
 static bool open_stored(Group *group, const uint8_t *stored, Inflater *inflater, const Wanted *wanted)
 {
     const uint32_t *counts = group->counts.buf, *crcs = group->crcs.buf;
-    size_t blocks = (size_t)group->counts.len / sizeof *counts, total = 0;
+    size_t blocks = (size_t)group->counts.len / sizeof *counts;
+    uint64_t total = 0;
     Cursor cursor = {stored, stored, stored + group->bytes};
     for (size_t i = 0; i < blocks; i++)
         total += counts[i];
-    if (total * strlen(group->types) > (size_t)group->bytes * LARGEST_RATIO) /* a field takes a byte at least */
+    if (total * strlen(group->types) > (uint64_t)group->bytes * LARGEST_RATIO) /* a field takes a byte at least */
         return false;
-    group->values = PyMem_RawCalloc(total ? total : 1, (size_t)wanted->width * sizeof(Value)); /* zero is ABSENT */
+    group->values = PyMem_RawCalloc((size_t)total + 1, (size_t)wanted->width * sizeof(Value)); /* zero is ABSENT */
     if (!group->values || !grow(group, blocks * USUAL_BLOCK))
         return false;
     for (size_t i = 0; i < blocks; i++) {
         int64_t count, size;
         if (!read_long(&cursor, &count) || !read_long(&cursor, &size) || count != counts[i] || size < 0 ||
-            size > cursor.end - cursor.at - SYNC)
+            size > cursor.end - cursor.at - SYNC || (uint64_t)count > total - group->records)
             return false;
         if (memcmp(cursor.at + size, group->sync.buf, SYNC) || (crcs && crc32(0, cursor.at, (size_t)size) != crcs[i]))
             return false;
         size_t from = group->size;
-        if (!inflate_block(group, inflater, cursor.at, (size_t)size) || !find_records(group, from, counts[i], wanted))
+        if (!inflate_block(group, inflater, cursor.at, (size_t)size) || !find_records(group, from, (size_t)count, wanted))
             return false;
         cursor.at += size + SYNC;
     }
@@ -523,23 +525,22 @@ static PyMethodDef methods[] = {
 static bool connect(void)
 {
     PyObject *package = PyImport_ImportModule("deflate._deflate");
-    PyObject *file = package ? PyObject_GetAttrString(package, "__file__") : NULL;
-    const char *path = file ? PyUnicode_AsUTF8(file) : NULL;
-    void *library = path ? dlopen(path, RTLD_NOW) : NULL;
+    PyObject *file = package ? PyObject_GetAttrString(package, "__file__") : NULL, *path = NULL;
+    if (file && PyUnicode_FSConverter(file, &path)) {
+        void *library = dlopen(PyBytes_AS_STRING(path), RTLD_NOW);
+        if (library) {
+            *(void **)&inflater_new = dlsym(library, "libdeflate_alloc_decompressor");
+            *(void **)&inflater_free = dlsym(library, "libdeflate_free_decompressor");
+            *(void **)&inflate = dlsym(library, "libdeflate_deflate_decompress");
+            *(void **)&crc32 = dlsym(library, "libdeflate_crc32");
+        }
+        if (!inflater_new || !inflater_free || !inflate || !crc32)
+            PyErr_SetString(PyExc_ImportError, "the package `deflate` does not show libdeflate's functions");
+    }
+    Py_XDECREF(path);
     Py_XDECREF(file);
     Py_XDECREF(package);
-    if (!path)
-        return false;
-    if (library) {
-        *(void **)&inflater_new = dlsym(library, "libdeflate_alloc_decompressor");
-        *(void **)&inflater_free = dlsym(library, "libdeflate_free_decompressor");
-        *(void **)&inflate = dlsym(library, "libdeflate_deflate_decompress");
-        *(void **)&crc32 = dlsym(library, "libdeflate_crc32");
-    }
-    if (inflater_new && inflater_free && inflate && crc32)
-        return true;
-    PyErr_SetString(PyExc_ImportError, "the package `deflate` does not show libdeflate's functions");
-    return false;
+    return !PyErr_Occurred();
 }
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_native", NULL, -1, methods, NULL, NULL, NULL, NULL};

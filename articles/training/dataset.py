@@ -84,10 +84,13 @@ class ArticleDataset:
         known = [field["name"] for field in schema.ARTICLE["fields"]]
         if not fields or not set(fields).issubset(known):
             raise UserError(f"fields {list(fields)}: choose of {', '.join(known)}")
-        self._where = uri, region, endpoint_url, DEADLINE
+        self._folder = None if location.is_remote(uri) else location.folder(uri)
+        """Whatever the working folder will be."""
+        self._where = str(self._folder or uri), region, endpoint_url, DEADLINE
         store, layout = location.open_uri(*self._where)
         self._source: tuple[int, Source] | None = os.getpid(), store
-        self.uri, self.fields, self.rank, self.world_size = uri, tuple(fields), rank, world_size
+        self.uri, self.rank, self.world_size = uri, rank, world_size
+        self.fields = tuple(dict.fromkeys(fields))
         self._remainder, self._tolerate = remainder, tolerate
         self._choice = Choice(since, until, deduplicate, min_words, max_words, split)
         with ThreadPoolExecutor(1) as beside:
@@ -195,8 +198,7 @@ class ArticleDataset:
         process = os.getpid()
         if self._source is None or self._source[0] != process or getattr(self._source[1], "ended", False):
             self._source = process, open_source(*self._where)
-        folder = None if location.is_remote(self.uri) else str(location.folder(self.uri).parent)
-        return Place(self._source[1], folder)
+        return Place(self._source[1], str(self._folder.parent) if self._folder else None)
 
     def _span(self, first: int) -> Span:
         """What all ranks read from that position on."""

@@ -19,6 +19,8 @@ Sample = dict[str, Any]
 
 WINDOW_BYTES: Final = 8 << 20
 """Compressed bytes of the blocks whose samples are shuffled among each other: some 20 MiB of articles."""
+IN_ORDER_BYTES: Final = 1 << 20
+"""The same where nothing is shuffled: so much is held at a time."""
 AHEAD_BYTES: Final = 4 << 20
 """Compressed bytes that are fetched before they are asked for, and wait inflated; when shuffled WINDOW_BYTES, as the
 first samples of a window ask for most of its groups."""
@@ -158,10 +160,11 @@ class Reading:
     def _windows(self) -> Iterator[tuple[Window, int]]:
         """Each with how many of its samples count."""
         span, counts = self.span, self._groups.samples
+        per_window = self._groups.within(IN_ORDER_BYTES if self._key is None else WINDOW_BYTES)
         around = 0
         while around < span.end and span.samples:
             begin = span.first + self._share.skip * self._share.world_size
-            for window in epoch(counts, self._groups.within(WINDOW_BYTES), self._key, max(0, begin - around)):
+            for window in epoch(counts, per_window, self._key, max(0, begin - around)):
                 start = window.start + around
                 if start >= span.end:
                     return

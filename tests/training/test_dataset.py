@@ -7,6 +7,7 @@ import logging
 import pickle
 from collections.abc import Iterator
 from itertools import chain, pairwise
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,11 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from articles import location
+from articles import ArticleDataset, location
 from articles.errors import ChainError, UserError
 from articles.keys import Layout
 from articles.training import opening
+from articles.training.blocks import Groups
 from tests.articles.builder import DAY, MORNING, Article, Chain, articles, name
+from tests.training.adapters import stored
 from tests.training.kit import Bucket, ids, layouts
 
 
@@ -162,6 +165,10 @@ def test_fields_come_as_chosen_and_in_that_order() -> None:
         "sequence_number": "2",
         "article_id": "a-2-0",
     }
+    assert list(bucket.open(fields=("word_count", "content", "word_count")))[1] == {
+        "word_count": 2,
+        "content": "word word",
+    }
     assert tuple(next(iter(bucket.open()))) == (
         "article_id",
         "title",
@@ -170,6 +177,17 @@ def test_fields_come_as_chosen_and_in_that_order() -> None:
         "content",
         "word_count",
     )
+
+
+def test_a_folder_stays_the_one_that_was_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.store(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    dataset = ArticleDataset("articles", shuffle=True, tolerate=0)
+    monkeypatch.chdir("/")
+    for one in (dataset, pickle.loads(pickle.dumps(dataset))):
+        with mock.patch.object(Groups, "fetch", side_effect=Groups.fetch, autospec=True) as in_python:
+            assert (len(ids(one)), one[3]["article_id"]) == (stored.TOTAL, "a-4-0")
+        assert bool(in_python.called) == (opening.open_groups is None)
 
 
 def test_dates_and_word_counts_choose() -> None:

@@ -85,6 +85,7 @@ class Reader:
 class Ours(Reader):
     def __init__(self, place: Place, shuffle: bool) -> None:
         from articles import ArticleDataset
+        from articles.training import _native  # noqa: F401 - without it, it is not what is to be measured
 
         self._dataset = ArticleDataset(
             place.uri("articles"), shuffle=shuffle, seed=SEED, region="us-east-1", endpoint_url=place.endpoint

@@ -17,7 +17,7 @@ from articles.catalog import open_snapshot
 from articles.errors import ChainError, UserError
 from articles.training.blocks import Damage, Groups, Source
 from articles.training.fetcher import open_source
-from articles.training.opening import COLUMNS, Place
+from articles.training.opening import COLUMNS, Place, open_groups
 from articles.training.plan import SEQUENCE, Share
 from articles.training.reading import LOCAL, MISSING, REMOTE, Content, Reading, Sample, Span
 from articles.training.selection import Choice, choose
@@ -84,6 +84,8 @@ class ArticleDataset:
         known = [field["name"] for field in schema.ARTICLE["fields"]]
         if not fields or not set(fields).issubset(known):
             raise UserError(f"fields {list(fields)}: choose of {', '.join(known)}")
+        if open_groups is None:
+            _log.info("articles.training._native is not compiled: reading takes three times as long")
         self._folder = None if location.is_remote(uri) else location.folder(uri)
         """Whatever the working folder will be."""
         self._where = str(self._folder or uri), region, endpoint_url, DEADLINE

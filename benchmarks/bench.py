@@ -102,6 +102,7 @@ class S3Stub:
 
     def __enter__(self) -> S3Stub:
         log, output = self._folder / "s3-stub.log", self._folder / "s3-stub.out"
+        output.unlink(missing_ok=True)  # of an earlier stub: its address would be taken for this one's
         command = [sys.executable, "-P", "-m", "benchmarks.s3_stub", *self._options]
         env = {**os.environ, "PYTHONPATH": str(HERE.parent)}
         self._process = start("the S3 stub", command, env, log, output=output)

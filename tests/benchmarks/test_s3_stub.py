@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from articles.s3 import S3ObjectStore
@@ -22,6 +24,15 @@ def test_an_object_is_created_once_and_keeps_its_metadata(store: S3ObjectStore, 
     assert (info.size, info.attributes["worker"]) == (5, "w1")
     assert (store.read("p/a"), store.read("p/a", 1, 2), store.read("p/a", 3)) == (b"first", b"ir", b"st")
     assert stub.sizes("p/") == {f"{BUCKET}/p/a": 5}
+
+
+def test_a_second_one_in_a_folder_is_another(tmp_path: Path) -> None:
+    urls = set()
+    for _ in range(2):
+        with S3Stub(tmp_path) as stub:
+            assert stub.sizes("p/") == {}
+            urls.add(stub.url)
+    assert all(url.count("http") == 1 for url in urls)
 
 
 def test_what_is_not_there(store: S3ObjectStore) -> None:

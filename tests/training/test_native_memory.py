@@ -25,15 +25,15 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/t
 
 @pytest.mark.slow
 def test_no_byte_out_of_place(tmp_path: Path) -> None:
-    if not shutil.which("gcc") or sys.platform != "linux":
-        pytest.skip("needs gcc's sanitizers")
+    headers = sysconfig.get_paths()["include"]
+    if not shutil.which("gcc") or not Path(headers, "Python.h").exists() or sys.platform != "linux":
+        pytest.skip("needs gcc's sanitizers, and Python's headers")
     runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
     if not Path(library := runtime.stdout.strip()).is_file():
         pytest.skip("needs gcc's sanitizers")
     built = tmp_path / "_native.so"
-    headers = f"-I{sysconfig.get_paths()['include']}"
     strict = ("-Wall", "-Wextra", "-Werror", "-g", "-O1", *SANITIZERS)
-    subprocess.run(["gcc", *strict, "-shared", "-fPIC", headers, SOURCE, "-o", built], check=True)
+    subprocess.run(["gcc", *strict, "-shared", "-fPIC", f"-I{headers}", SOURCE, "-o", built], check=True)
     options = "detect_leaks=0:allocator_may_return_null=1"  # the interpreter itself leaks at its end
     env = {**os.environ, "LD_PRELOAD": library, "ASAN_OPTIONS": options, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(

@@ -171,7 +171,7 @@ class Clone:
             run("setuptools build_ext", [*python, setup, "--quiet", "build_ext", *where], "")
             run("import", [*python, "import articles.training._native"], "")
         except (SetUpError, OSError):
-            self._progress.say("no C compiler, or no headers of Python's: training reads several times slower")
+            self._progress.say("that takes a C compiler and Python's headers; without it training reads much slower")
         finally:
             shutil.rmtree(building, ignore_errors=True)
         return ""

@@ -242,8 +242,8 @@ def test_memory_does_not_grow_with_the_links(monkeypatch: pytest.MonkeyPatch) ->
         finally:
             tracemalloc.stop()
 
-    # A link held would be 800 bytes and more; how far threads are ahead differs.
-    assert peak(2500) - peak(500) < 2000 * 500
+    # A link held would be 800 bytes and more; how far threads are ahead differs: the better of two.
+    assert min(peak(2500), peak(2500)) - peak(500) < 2000 * 300
 
 
 def test_verify_holds_the_newest_snapshot_against_the_chains(bucket: Bucket) -> None:

@@ -24,7 +24,7 @@ from local.demo_save import save
 from local.demo_verify import verify
 from local.demo_view import Row, Snapshot, View
 from local.emulator import Emulator
-from local.feed import Feed
+from local.feed import SHARING_SECONDS, Feed
 from local.interrupts import Interrupts
 from local.source import from_file, generated
 from local.workers import Workers
@@ -32,7 +32,6 @@ from local.workers import Workers
 STREAM, BUCKET, PREFIX, APPLICATION = "MyStream", "my-bucket", "articles", "articles"
 FILE_AGE_SECONDS = 2
 POLL_SECONDS = 0.2
-LEASES_SECONDS = 60.0  # after that the rest is put all the same, and the verdict says what came of it
 STALL_SECONDS = 120.0
 
 
@@ -122,21 +121,26 @@ class Demo:
         started = moved = time.monotonic()
         seen = (0, 0)
         holders: dict[str, str] = {}
-        waiting_for_leases = True
+        waiting_for_workers = True
         while not (feed.finished and chains.total.totals.records >= feed.progress.records):
             self._workers.start_due()
             for checked in (self._workers, self._emulator, feed):
                 checked.check()
             chains.advance()
             holders = self._workers.holders()
-            if waiting_for_leases:
-                spread = set(holders.values()) >= set(self._workers.ids)
-                if spread or time.monotonic() - started > LEASES_SECONDS:
-                    waiting_for_leases = False
-                    feed.open_gate()
+            if waiting_for_workers and (
+                self._workers.all_read(holders) or time.monotonic() - started > SHARING_SECONDS
+            ):
+                waiting_for_workers = False
+                feed.open_gate()
             if self._first_record is None and chains.total.totals.records:
                 self._first_record = self._elapsed()
-            self._phase = self._doing(feed, holders)
+            if waiting_for_workers:
+                self._phase = "starting the workers; putting articles"
+            elif not feed.finished:
+                self._phase = "putting articles while the workers read"
+            else:
+                self._phase = "waiting until everything is stored"
             self._show(holders)
             now = (feed.progress.records, chains.total.totals.records)
             if now != seen:
@@ -144,11 +148,6 @@ class Demo:
             elif time.monotonic() - moved > STALL_SECONDS:
                 raise UserError(self._stalled(feed, chains))
             self._interrupts.sleep(POLL_SECONDS)
-
-    def _doing(self, feed: Feed, holders: dict[str, str]) -> str:
-        if feed.finished:
-            return "waiting until everything is stored"
-        return "putting articles while the workers read" if holders else "starting the workers; putting articles"
 
     def _stalled(self, feed: Feed, chains: Chains) -> str:
         put, stored = feed.progress.records, chains.total.totals.records

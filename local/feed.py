@@ -1,8 +1,8 @@
 """The demo's producer: a thread that puts records while the workers read.
 
 Every worker is to store something, and leases are shared out only seconds after a start. So the first records come in
-at a walking pace, and enough are held back until every worker holds a lease. Meanwhile a trickle goes on, so that the
-sharing out, which goes by throughput, has something to go by.
+at a walking pace, and enough are held back until every worker reads. Meanwhile a trickle goes on, so that the sharing
+out, which goes by throughput, has something to go by.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from local.source import Outgoing
 
 KNOWN = 2000  # records read ahead to learn how many there are
 OPENING_SECONDS = 10.0
-TRICKLE = 0.2  # of the opening's pace
+SHARING_SECONDS = 60.0  # the opening and the trickle together; then the rest is put, whoever reads
 REST_SECONDS = 6.0
 RECORDS_A_SHARD = 40  # held back, so that each shard gets some of them: with random keys, all but one time in 25,000
 POLL_SECONDS = 0.05
@@ -83,9 +83,9 @@ class Feed:
 
     def _run(self) -> None:
         try:
-            pace = self._opening / OPENING_SECONDS
-            self._put(islice(self._source, self._opening), pace)
-            self._put(self._while_closed(self._trickle), max(1.0, pace * TRICKLE))
+            self._put(islice(self._source, self._opening), self._opening / OPENING_SECONDS)
+            if self._trickle:
+                self._put(self._while_closed(self._trickle), self._trickle / (SHARING_SECONDS - OPENING_SECONDS))
             self._gate.wait()
             # An input of unknown length is put as fast as the stream takes it.
             rest = (self.total or 0) - self.progress.records

@@ -17,6 +17,7 @@ from typing import Any
 
 from articles.aws import read_leases
 from articles.errors import UserError
+from consumer.live import read_shards
 from local.interrupts import Interrupts
 from local.process import Process, start
 
@@ -66,6 +67,13 @@ class Workers:
         leases = read_leases(self._dynamodb, self._application) or ()
         return {lease.key: lease.owner for lease in leases if lease.owner}
 
+    def all_read(self, holders: Mapping[str, str]) -> bool:
+        """Whether every worker reads a shard that is its own by `holders`. A lease alone says less: it is given to a
+        worker that is known but not up yet, and is lost again to another when that takes longer than the failover."""
+        return all(
+            any(holders.get(live.shard) == worker for live in read_shards(self._state(worker))) for worker in self.ids
+        )
+
     def stop(self, interrupts: Interrupts, meanwhile: Callable[[], None]) -> list[str]:
         """SIGTERM to all, as an operator or an orchestrator does; what did not go well, in words."""
         for process in self._processes:
@@ -83,8 +91,11 @@ class Workers:
     def log(self, worker: str) -> Path:
         return self._folder / f"{worker}.log"
 
+    def _state(self, worker: str) -> Path:
+        return self._folder / "state" / worker
+
     def _start(self, worker: str) -> None:
-        state = self._folder / "state" / worker
+        state = self._state(worker)
         state.mkdir(parents=True)
         own = {"WORKER_ID": worker, "STATE_DIR": str(state), "TMPDIR": str(self._folder)}
         own["ARTICLES_JAVA_OPTS"] = f"{JAVA_OPTIONS} {self._environment.get('ARTICLES_JAVA_OPTS', '')}"

@@ -19,7 +19,7 @@ from tests.waiting import eventually
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "OPENING_SECONDS", 0.05)
-    monkeypatch.setattr(module, "TRICKLE", 1.0)
+    monkeypatch.setattr(module, "SHARING_SECONDS", 0.1)
     monkeypatch.setattr(module, "REST_SECONDS", 0.05)
 
 
@@ -52,7 +52,7 @@ def test_a_long_input_has_no_known_total_and_arrives_whole(tmp_path: Path) -> No
 
 
 def test_a_trickle_goes_on_while_the_gate_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "TRICKLE", 0.001)
+    monkeypatch.setattr(module, "SHARING_SECONDS", 60.0)
     made, _ = feed(500, tmp_path / "ledger")
     with made:
         assert eventually(lambda: made.progress.records > 250)

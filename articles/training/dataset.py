@@ -164,8 +164,8 @@ class ArticleDataset:
         self.epoch, self._resume, self._reading = state["epoch"], state["position"], None
 
     def __getitem__(self, index: int) -> Sample:
-        """The article at that place of all chosen ones, in the order of the snapshot, whatever the rank. Raises
-        ChainError where its file is missing or damaged, or where it has a tombstone."""
+        """The article at that place of all chosen ones, in the order of the snapshot, whatever the rank; from several
+        threads, too. Raises ChainError where its file is missing or damaged, or where it has a tombstone."""
         if not -self.total <= index < self.total:
             raise IndexError(f"index {index} of {self.total} articles")
         if self._single is None:
@@ -174,20 +174,25 @@ class ArticleDataset:
         groups, starts = self._single
         index %= self.total
         group = bisect_right(starts, index) - 1
-        if group not in self._recent:
-            (found,) = self._place().open(groups, [group], self._content.needed)
-            if isinstance(found, list):
-                (block,) = found
-                if isinstance(block, Damage):
-                    raise ChainError(f"{block.key}: {block.reason}")
-                found = block.records(self._content.needed)
-            if len(self._recent) >= RECENT:
-                del self._recent[next(iter(self._recent))]
-            self._recent[group] = self._content.of(found)
-        sample = self._recent[group][index - starts[group]]
+        samples = self._recent.get(group)
+        if samples is None:
+            samples = self._recent[group] = self._content.of(self._block(groups, group))
+            for older in list(self._recent)[:-RECENT]:
+                self._recent.pop(older, None)  # unless another thread was quicker
+        sample = samples[index - starts[group]]
         if sample is MISSING:
             raise ChainError(f"article {index} has a tombstone: it must not be read any more")
         return dict(sample)
+
+    def _block(self, groups: Groups, group: int) -> Sequence[Sample]:
+        """The wanted records of a group that is one block. Raises ChainError."""
+        (found,) = self._place().open(groups, [group], self._content.needed)
+        if not isinstance(found, list):
+            return found
+        (block,) = found
+        if isinstance(block, Damage):
+            raise ChainError(f"{block.key}: {block.reason}")
+        return block.records(self._content.needed)
 
     def __getstate__(self) -> dict[str, Any]:
         """For loader workers: what was read of the catalogue goes along, what is open does not. A copy begins where

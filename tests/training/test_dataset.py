@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import random
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from articles.errors import ChainError, UserError
 from articles.keys import Layout
 from articles.training import opening
 from articles.training.blocks import Groups
+from articles.training.dataset import RECENT
 from tests.articles.builder import DAY, MORNING, Article, Chain, articles, name
 from tests.training.adapters import stored
 from tests.training.kit import Bucket, ids, layouts
@@ -153,6 +157,20 @@ def test_random_access_is_the_snapshots_order(layout: Any, data: st.DataObject) 
         assert dataset[index - len(whole)] == whole[index]
     with pytest.raises(IndexError):
         dataset[len(whole)]
+
+
+def test_random_access_from_several_threads_gives_the_same() -> None:
+    bucket = Bucket([[(3, words) for words in range(1, 3 * RECENT)]])
+    whole, dataset = list(bucket.open()), bucket.open()
+    orders = [random.Random(seed).choices(range(len(whole)), k=2000) for seed in range(4)]
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda order: [dataset[number] for number in order], orders))
+    finally:
+        sys.setswitchinterval(usual)
+    assert found == [[whole[number] for number in order] for order in orders]
 
 
 FOUR = [[(5, 2), (7, 3)], [(12, 4), (1, 1)]]

@@ -1,8 +1,8 @@
 """Avro object container files, assembled by hand: blocks first, the header last and put in front.
 
 The format is the one of the Avro specification, "Object Container Files". Own framing, because the header holds what
-is known only at the end (totals, block index), and because the same records must give the same bytes: the sync marker
-is derived from the object's key.
+is known only at the end (totals, block index), and because the same blocks give the same bytes: the sync marker is
+derived from the object's key.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class Truncated(ChainError):
 
 def compress(codec: str, data: bytes) -> bytes:
     if codec == "deflate":
-        # ISA-L level 2: a fifth of zlib's time at the same size.
+        # ISA-L level 2: a fifth of zlib's time at the same size. Its bytes may differ from call to call: when a stream
+        # begins, it looks for a repetition with what happens to be in a register (igzip_icf_body_h1_gr_bt.asm).
         return igzip_lib.compress(data, level=2, flag=igzip_lib.COMP_DEFLATE)
     if codec == "zstandard":
         compressed: bytes = zstd().compress(data, level=3)

@@ -1,8 +1,8 @@
 """A whole prefix written into a new one, without what has a tombstone.
 
-Every object of the new prefix has one possible content, which follows from the old prefix and from the tombstones that
-were there when the rewrite began; all are created once. So a rewrite may be stopped at any point and run again, and
-workers may go on writing to the old prefix until the last run.
+Every object of the new prefix has one possible content, but for how it is compressed, which follows from the old prefix
+and from the tombstones that were there when the rewrite began; all are created once. So a rewrite may be stopped at any
+point and run again, and workers may go on writing to the old prefix until the last run.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ class Rewriter:
             return link
         header, blocks = _open(store, key)
         found = Link.from_metadata(key, header.metadata)
-        # Another machine's compressor may have made other bytes of the same records.
+        # Compressors may make other bytes of the same records, on another machine or at another time.
         if link.erasures and _meaning(found) == _meaning(link) and container.digest(blocks) == found.digest:
             return found
         raise ChainError(f"{key} is there already, and is not what comes of it: somebody else writes to the new prefix")

@@ -202,7 +202,7 @@ class OpenFile:
     def seal(
         self, layout: Layout, shard: ShardName, before: State, next_page: str, worker: str, enrichment: str
     ) -> SealedFile:
-        """The file as the link that follows `before`. The same records, cut and worker give the same bytes.
+        """The file as the link that follows `before`. The same blocks, cut and worker give the same bytes.
 
         The file stays as it is: should another writer's link stand under that key, the rest is sealed again.
         """

@@ -1,8 +1,9 @@
 """What a build found out about links, in files that never change: a segment, one Avro record a link, and its rows, one
-a link with records. Both are named by their contents, so builders that find the same write the same."""
+a link with records. They are named by the bytes of both, so what a builder finds there is what it would write."""
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,7 +122,8 @@ class SegmentWriter:
         blocks = list(_blocks(record for _, record, _ in links))
         rows = list(_blocks(record for _, _, record in links if record))
         digests = digest(blocks), digest(rows) if self.rows else ""
-        name = digests[0][:32]
+        # Of both: a compressor need not make the same bytes of the same records, and a rival's may be another one.
+        name = hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
         for key, schema, held in (
             (self.layout.segment_key(name), LINK, blocks),
             (self.layout.rows_key(name), ROWS, rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -9,14 +10,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from articles import average
-from articles.catalog import manifest
+from articles.catalog import manifest, segment
 from articles.retry import RetryingStore
 from tests.catalog.views import LAYOUT, STEPS, Step, Story, built, small_segments, view, without_catalog
+from tests.compressors import restless
 from tests.fakes import AFTER, BEFORE, FakeClock, Hook, MemoryStore
 
 
 class Crash(Exception):
     """The builder is killed."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def other_bytes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment, "compress", restless)
+        yield
 
 
 @given(STEPS)
@@ -125,7 +134,7 @@ def check_names(memory: MemoryStore) -> set[str]:
     """Every object that a manifest names is there; returns them."""
     store = RetryingStore(memory, FakeClock())
     found = [manifest.load(store, LAYOUT, number) for number in manifest.numbers(store, LAYOUT)]
-    names = {segment.name for one in found for segment in one.segments}
+    names = {one.name for made in found for one in made.segments}
     named = {key for name in names for key in (LAYOUT.segment_key(name), LAYOUT.rows_key(name))}
     assert named <= memory.objects.keys()
     return named

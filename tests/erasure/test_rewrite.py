@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from articles import ArticleDataset, location
+from articles import ArticleDataset, container, location
 from articles import rewrite as module
 from articles.catalog.build import build
 from articles.chain import Link
 from articles.container import read_blocks, read_header
 from articles.errors import UserError
 from articles.scan import Selection
+from tests.compressors import restless, steady
 from tests.erasure import kit
 from tests.erasure.kit import ERASED, NEW, OLD, STEPS, THIRD, Step, Story, bury, check, rewritten
 from tests.fakes import AFTER, BEFORE, FakeClock, Hook
@@ -30,9 +31,10 @@ class Crash(Exception):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_parts() -> Iterator[None]:
+def small_parts_of_other_bytes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PART_LINKS", 2)
+        patch.setattr(container, "compress", restless)
         yield
 
 
@@ -92,15 +94,16 @@ def test_links_and_shards_that_come_while_it_runs(
 def test_a_killed_run_leaves_nothing_but_what_an_undisturbed_one_makes(
     steps: list[Step], erased: set[str], calls: int, when: str
 ) -> None:
-    one, other = Story().play(steps).memory, Story().play(steps).memory
-    for memory in (one, other):
-        bury(memory, erased)
-    one.hook = killing(calls, when)
-    with suppress(Crash):
+    with mock.patch.object(container, "compress", steady):
+        one, other = Story().play(steps).memory, Story().play(steps).memory
+        for memory in (one, other):
+            bury(memory, erased)
+        one.hook = killing(calls, when)
+        with suppress(Crash):
+            rewritten(one)
+        one.hook = None
         rewritten(one)
-    one.hook = None
-    rewritten(one)
-    rewritten(other)
+        rewritten(other)
     assert kit.below(one, NEW) == kit.below(other, NEW)
 
 
